@@ -1,0 +1,40 @@
+"""The base of every body: frozen, typed, closed to unknown fields where we are the reader."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, StringConstraints
+
+
+def _to_utc(moment: datetime) -> datetime:
+    return moment.astimezone(UTC)
+
+
+Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""An instant. RFC 3339 with an offset on the wire, UTC inside."""
+
+Identifier = Annotated[
+    str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:@/+=-]*$")
+]
+"""An id that another service chose: printable, no blanks, at most 128 characters, so that it fits keys and headers."""
+
+PaymentId = Annotated[str, StringConstraints(max_length=64, pattern=r"^pay_[0-9a-z]+_[0-9]+$")]
+"""`pay_{hash of the order id}_{n}`: the order's n-th payment."""
+
+CurrencyCode = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z]{3}$")]
+"""ISO 4217 code; lower case inside, as Stripe writes it."""
+
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\[\]]+$")]
+MetadataValue = Annotated[str, StringConstraints(max_length=500)]
+
+
+class Request(BaseModel):
+    """A body that is sent to payments. Unknown fields are refused: a misspelt one must not be silently dropped."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False, str_strip_whitespace=False)
+
+
+class Announcement(BaseModel):
+    """A body that payments sends. Readers ignore fields they do not know, so that we may add some."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")

@@ -1,0 +1,239 @@
+"""Connections to the broker, and a publish that tells the truth about what happened.
+
+RELIABILITY rules 1-7: one connection publishes and another consumes; confirms and mandatory routing always; a timeout;
+one channel per destination class; a heartbeat that notices a frozen peer in 33 s.
+"""
+
+import asyncio
+import random
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from enum import Enum
+from ssl import SSLContext
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue, AbstractRobustConnection
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelClosed,
+    DeliveryError,
+    PublishError,
+)
+
+from contracts import topology
+from contracts.envelope import CONTENT_TYPE
+from contracts.errors import NotStored, OutcomeUnknown
+
+HEARTBEAT_S = 10
+CONNECT_TIMEOUT_S = 10
+PUBLISH_TIMEOUT_S = 5.0
+"""A confirm takes milliseconds; a broker that blocks us under an alarm answers when it is over, not in a few seconds."""
+
+MAX_PUBLISH_BYTES = 8 * 1024 * 1024
+"""Half of RabbitMQ 4's default limit of 16 MiB: above it the broker closes the channel under everybody's publishes."""
+
+RECONNECT_BETWEEN_S = (1.0, 3.0)
+"""Drawn once per connection, so that a hundred processes do not come back in the same instant."""
+
+Headers = Mapping[str, Any]
+
+
+class Stored(Enum):
+    """What is known about a publish. UNROUTABLE is a kind of NO: the broker has no queue for it."""
+
+    YES = "stored"
+    NO = "not stored"
+    UNROUTABLE = "unroutable"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Published:
+    """The outcome of one publish and, unless it is stored, why."""
+
+    stored: Stored
+    reason: str = ""
+
+    def require(self) -> None:
+        """Raise NotStored or OutcomeUnknown unless the broker has confirmed."""
+        if self.stored is Stored.UNKNOWN:
+            raise OutcomeUnknown(self.reason)
+        if self.stored is not Stored.YES:
+            raise NotStored(self.reason)
+
+
+async def connect(url: str, name: str, *, ssl_context: SSLContext | None = None) -> AbstractRobustConnection:
+    """Open one connection that reopens itself. `name` is what the broker's management page shows."""
+    return await aio_pika.connect_robust(
+        url,
+        heartbeat=HEARTBEAT_S,
+        timeout=CONNECT_TIMEOUT_S,
+        reconnect_interval=random.uniform(*RECONNECT_BETWEEN_S),  # noqa: S311 - spreads load, guards nothing
+        client_properties={"connection_name": name},
+        ssl_context=ssl_context,
+    )
+
+
+async def declare(connection: AbstractRobustConnection, queues: tuple[topology.Queue, ...] = topology.QUEUES) -> None:
+    """Declare all exchanges and these queues with their bindings; harmless to repeat.
+
+    Raises aio_pika's ChannelPreconditionFailed, naming the queue and the argument, when one exists with other arguments.
+    """
+    channel = await connection.channel()
+    try:
+        for exchange in topology.EXCHANGES:
+            await channel.declare_exchange(exchange, aio_pika.ExchangeType.TOPIC, durable=True)
+        for queue in queues:
+            await declare_queue(channel, queue)
+    finally:
+        await channel.close()
+
+
+async def declare_queue(channel: AbstractChannel, queue: topology.Queue) -> AbstractQueue:
+    """Declare one queue and bind it; on a reconnect the channel declares and binds it again."""
+    declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
+    for exchange, pattern in queue.bindings:
+        await declared.bind(exchange, pattern)
+    return declared
+
+
+class Publisher:
+    """One connection that only publishes, with a channel of its own per exchange.
+
+    A missing exchange or an oversized message fails every publish in flight on its channel: hence the separate channels
+    and the size check before sending.
+    """
+
+    def __init__(self, connection: AbstractRobustConnection, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
+        self._connection = connection
+        self._timeout_s = timeout_s
+        self._exchanges: dict[str, AbstractExchange] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def connected(self) -> bool:
+        return self._connection.connected.is_set() and not self._connection.is_closed
+
+    async def publish(
+        self,
+        exchange: str,
+        routing_key: str,
+        body: bytes,
+        *,
+        kind: str,
+        content_type: str = CONTENT_TYPE,
+        headers: Headers | None = None,
+        correlation_id: str | None = None,
+        reply_to: str | None = None,
+        priority: int | None = None,
+        timeout_s: float | None = None,
+    ) -> Published:
+        """Publish persistently and await the confirm; never raises for what the broker or the network does.
+
+        `timeout_s` seconds default to the publisher's own. A cancellation of the caller is passed on.
+        """
+        if len(body) > MAX_PUBLISH_BYTES:
+            return Published(Stored.NO, f"body has {len(body)} bytes, at most {MAX_PUBLISH_BYTES} are published")
+        message = aio_pika.Message(
+            body,
+            content_type=content_type,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            message_id=uuid.uuid4().hex,
+            type=kind,
+            headers=dict(headers or {}),
+            correlation_id=correlation_id,
+            reply_to=reply_to,
+            priority=priority,
+        )
+        try:
+            async with asyncio.timeout(timeout_s or self._timeout_s):
+                target = await self._exchange(exchange)
+                await target.publish(message, routing_key, mandatory=True)
+        except PublishError:
+            return Published(Stored.UNROUTABLE, f"no queue is bound for {routing_key!r} on {exchange!r}")
+        except DeliveryError as error:
+            return Published(Stored.NO, f"the broker refused it: {error}")
+        except TimeoutError:
+            return Published(Stored.UNKNOWN, "no confirm in time")
+        except (AMQPError, ConnectionError, OSError, RuntimeError) as error:
+            return Published(Stored.UNKNOWN, f"{type(error).__name__}: {error}")
+        except asyncio.CancelledError:
+            if _cancelled_from_outside():
+                raise
+            return Published(Stored.UNKNOWN, "the connection closed under the publish")
+        return Published(Stored.YES)
+
+    async def reply(self, reply_to: str, correlation_id: str | None, body: bytes, *, kind: str) -> None:
+        """Answer a requester, best effort: not mandatory, because a direct reply address is never 'routable'."""
+        message = aio_pika.Message(
+            body,
+            content_type=CONTENT_TYPE,
+            message_id=uuid.uuid4().hex,
+            type=kind,
+            correlation_id=correlation_id,
+        )
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                target = await self._exchange("")
+                await target.publish(message, reply_to, mandatory=False)
+        except (AMQPError, ConnectionError, OSError, RuntimeError, TimeoutError):
+            return
+        except asyncio.CancelledError:
+            if _cancelled_from_outside():
+                raise
+
+    async def probe(self, timeout_s: float) -> bool:
+        """Tell whether the broker confirms on this connection within `timeout_s` seconds.
+
+        An unroutable publish to the events exchange comes back and is confirmed, and reaches nobody.
+        """
+        answer = await self.publish(topology.EVENTS, "probe", b"{}", kind="probe", timeout_s=timeout_s)
+        return answer.stored in {Stored.YES, Stored.UNROUTABLE}
+
+    async def _exchange(self, name: str) -> AbstractExchange:
+        found = self._exchanges.get(name)
+        if found is not None:
+            return found
+        async with self._opening:
+            if name not in self._exchanges:
+                channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+                self._exchanges[name] = (
+                    channel.default_exchange if name == "" else await channel.get_exchange(name, ensure=False)
+                )
+            return self._exchanges[name]
+
+    async def close(self) -> None:
+        """Close the connection; what is unconfirmed stays unknown."""
+        await self._connection.close()
+
+
+@asynccontextmanager
+async def publisher(url: str, name: str, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> AsyncIterator[Publisher]:
+    """Connect, publish, close."""
+    connection = await connect(url, name)
+    opened = Publisher(connection, timeout_s=timeout_s)
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+def _cancelled_from_outside() -> bool:
+    """A dying channel cancels what waits on it; only a real cancel() of this task counts it in `cancelling()`."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+__all__ = [
+    "ChannelClosed",
+    "Published",
+    "Publisher",
+    "Stored",
+    "connect",
+    "declare",
+    "declare_queue",
+    "publisher",
+]

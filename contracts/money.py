@@ -57,7 +57,7 @@ _DEFAULT_MAXIMUM_DIGITS = 8
 
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,18}(\.[0-9]{1,18})?")
 
-_MOST_DIGITS = 18
+_MOST_DIGITS = 36
 """Longer decimals are refused before any arithmetic: `1e999999999` would fill the memory."""
 
 
@@ -125,7 +125,7 @@ CHARGEABLE = frozenset(code for code, currency in CURRENCIES.items() if currency
 
 def find(currency: str) -> Currency:
     """Look a currency up by its code in any case; ValueError when ISO 4217 has none, or none with a minor unit."""
-    found = CURRENCIES.get(currency.lower())
+    found = _look_up(currency)
     if found is None:
         raise ValueError("not an ISO 4217 currency with a minor unit")
     return found
@@ -139,7 +139,7 @@ def exponent(currency: str) -> int:
 def check(amount: int, currency: str) -> AmountProblem | None:
     """Tell why Stripe would not charge `amount` minor units of `currency`; None when nothing speaks against it."""
     _require_int(amount)
-    found = CURRENCIES.get(currency.lower())
+    found = _look_up(currency)
     if found is None or not found.chargeable:
         return AmountProblem(RefusalCode.UNKNOWN_CURRENCY, "Stripe charges no currency of this code.", "currency")
     name = found.code.upper()
@@ -216,6 +216,11 @@ class Money:
         if other.currency != self.currency:
             raise ValueError(f"{self.currency.upper()} and {other.currency.upper()} do not mix")
         return other.amount
+
+
+def _look_up(code: str) -> Currency | None:
+    # Some letters from elsewhere become ASCII in lower case: the Kelvin sign a "k".
+    return CURRENCIES.get(code.lower()) if code.isascii() else None
 
 
 def _require_int(amount: int) -> None:

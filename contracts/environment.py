@@ -72,6 +72,8 @@ class Environment:
         try:
             parts = urlsplit(value)
             sound = parts.scheme in schemes and bool(parts.netloc)
+            if "," not in parts.netloc:  # several hosts, as MongoDB writes them, are the driver's to read
+                sound = sound and bool(parts.hostname) and parts.port != 0  # reading a malformed port raises
         except ValueError:
             sound = False
         if not sound:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Protocol
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,17 +13,24 @@ from starlette.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
 from webhook_ingress import problems
-from webhook_ingress.broker import Broker
 from webhook_ingress.logs import RequestLines
 from webhook_ingress.webhook import Webhook
 
 WEBHOOK_PATH = "/api/payments/webhook"
 
 
+class Link(Protocol):
+    """What readiness asks about the broker."""
+
+    @property
+    def connected(self) -> bool: ...
+    async def confirms(self) -> bool: ...
+
+
 class Probes:
     """What an orchestrator asks. Healthy: the process lives. Ready: the broker confirms, and we are not leaving."""
 
-    def __init__(self, broker: Broker, *, version: str, draining: Callable[[], bool]) -> None:
+    def __init__(self, broker: Link, *, version: str, draining: Callable[[], bool]) -> None:
         self._broker = broker
         self._version = version
         self._draining = draining

@@ -1,0 +1,146 @@
+"""An ASGI server of thirty lines and the fakes around the app: no sockets, no broker."""
+
+import io
+import json
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import redirect_stdout
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.types import ASGIApp, Message
+
+from contracts.transport import Published, Stored
+from tests.ingress_requests import SECRET, WEBHOOK_PATH, signature_header
+from webhook_ingress import logs
+from webhook_ingress.app import Probes, build
+from webhook_ingress.webhook import Hook, Webhook, no_hook
+
+NOW = 1_700_000_000.0
+STORED = Published(Stored.YES)
+
+
+@dataclass
+class Answer:
+    status: int | None = None
+    headers: dict[bytes, bytes] = field(default_factory=dict)
+    body: bytes = b""
+    chunks_read: int = 0
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+async def call(
+    app: ASGIApp,
+    method: str,
+    path: str,
+    *,
+    headers: Iterable[tuple[bytes, bytes]] = (),
+    chunks: Iterable[bytes] = (b"",),
+    then_gone: bool = False,
+) -> Answer:
+    """Send one request; `chunks` is its body as it arrives, `then_gone` leaves before the last of it."""
+    answer = Answer()
+    waiting = list(chunks)
+
+    async def receive() -> Message:
+        if not waiting:
+            return {"type": "http.disconnect"}
+        answer.chunks_read += 1
+        chunk = waiting.pop(0)
+        return {"type": "http.request", "body": chunk, "more_body": bool(waiting) or then_gone}
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            answer.status = message["status"]
+            answer.headers = dict(message["headers"])
+        else:
+            answer.body += message.get("body", b"")
+
+    place, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "method": method,
+        "path": place,
+        "raw_path": place.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "scheme": "http",
+        "headers": list(headers),
+        "state": {},
+    }
+    await app(scope, receive, send)
+    return answer
+
+
+@dataclass
+class FakeStore:
+    """Keeps what is published and answers with `outcome`."""
+
+    outcome: Published = STORED
+    published: list[dict[str, Any]] = field(default_factory=list)
+
+    async def publish(
+        self, exchange: str, routing_key: str, body: bytes, *, content_type: str, headers: Mapping[str, Any]
+    ) -> Published:
+        self.published.append(
+            {
+                "exchange": exchange,
+                "routing_key": routing_key,
+                "body": body,
+                "content_type": content_type,
+                "headers": dict(headers),
+            }
+        )
+        return self.outcome
+
+
+@dataclass
+class FakeLink:
+    """A broker as readiness sees it."""
+
+    connected: bool = True
+    answers: bool = True
+
+    async def confirms(self) -> bool:
+        return self.answers
+
+
+@dataclass
+class Ingress:
+    """The whole app over fakes. `lines` are its log lines so far."""
+
+    store: FakeStore = field(default_factory=FakeStore)
+    link: FakeLink = field(default_factory=FakeLink)
+    secrets: tuple[str, ...] = (SECRET,)
+    hook: Hook = no_hook
+    clock: Callable[[], float] = lambda: NOW
+    draining: bool = False
+
+    def __post_init__(self) -> None:
+        self._output = io.StringIO()
+        with redirect_stdout(self._output):
+            log = logs.make_logger("DEBUG", service="ingress")
+        webhook = Webhook(self.store, self.secrets, hook=self.hook, clock=self.clock)
+        probes = Probes(self.link, version="1.2.3", draining=lambda: self.draining)
+        self.app = build(webhook=webhook, probes=probes, log=log)
+
+    @property
+    def log_text(self) -> str:
+        return self._output.getvalue()
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.log_text.splitlines()]
+
+    async def get(self, path: str, method: str = "GET") -> Answer:
+        return await call(self.app, method, path)
+
+    async def post(self, body: bytes, header: bytes | str | None = None, **more: str) -> Answer:
+        """Post a webhook, rightly signed unless a header is given; an empty header is left out."""
+        sent = signature_header(body, timestamp=NOW) if header is None else header
+        raw = sent.encode() if isinstance(sent, str) else sent
+        headers = [(name.encode(), value.encode()) for name, value in more.items()]
+        headers += [(b"stripe-signature", raw)] if raw else []
+        headers += [(b"content-length", str(len(body)).encode())]
+        return await call(self.app, "POST", WEBHOOK_PATH, headers=headers, chunks=[body])

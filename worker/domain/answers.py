@@ -1,0 +1,146 @@
+"""What Stripe's answer to a call does to it: one branch per result (RELIABILITY rule 18)."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+from contracts import events
+from contracts.replies import RefusalCode
+from worker.domain import calls, limits, news
+from worker.domain.announce import attempt_view
+from worker.domain.messages import Answer, Decline, Intent, ReadFailed, Result, StripeProblem
+from worker.domain.record import Attempt, Call, Operation, Refused, Status
+from worker.domain.step import Step
+
+ApplyIntent = Callable[[Step, Intent, bool], None]
+"""The table's way to apply an intent: step, intent, whether it is the truth."""
+
+KEYS_REFUSED_WAIT = timedelta(minutes=1)
+"""Stripe refuses our API key: nothing is executed until a person has mended it."""
+
+
+def answered(step: Step, apply: ApplyIntent) -> None:
+    """Settle, postpone or refuse the call that was answered."""
+    message = step.message
+    if isinstance(message, ReadFailed):
+        _read_failed(step, message)
+        return
+    assert isinstance(message, Answer)
+    call = step.known.call(message.call_id)
+    assert call is not None, "an answer to a call that is not recorded"
+    if not call.open:
+        _overtaken(step, call, message, apply)
+        return
+    match message.result:
+        case Result.DONE:
+            _done(step, call, message, apply)
+        case Result.DECLINED:
+            _declined(step, call, message, apply)
+        case Result.REFUSED:
+            _refused(step, call, message, RefusalCode.PROVIDER_REFUSED)
+        case Result.UNLISTED | Result.KEY_MISUSED:
+            news.review(step, str(message.result), _text(message.problem))
+            _refused(step, step.known.call(call.id) or call, message, RefusalCode.NEEDS_REVIEW)
+        case Result.CONFLICT:
+            step.put_call(replace(call, settle=calls.CONFLICT, due_at=step.now + limits.SEND_GRACE))
+            step.change(read_at=step.now)
+            step.why = f"state conflict ({_text(message.problem)}): read"
+        case Result.NOT_FOUND:
+            _not_found(step, call)
+        case Result.STORED_ERROR:
+            _settle_later(step, call)
+        case Result.NOT_EXECUTED | Result.UNKNOWN:
+            _again_later(step, call, message)
+
+
+def _done(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
+    assert message.intent is not None
+    apply(step, message.intent, message.version == step.known.version)
+    still = step.known.call(call.id)
+    assert still is not None
+    if still.open:
+        step.close(still, None, request_id=message.request_id)
+    elif all(told.command_id != call.id for told in step.told):
+        step.told.append(calls.told_recorded(still, wants_secret=True))
+
+
+def _overtaken(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
+    """A webhook or a twin settled the call first; the requester still gets its answer, with the secret at hand."""
+    step.stale("the call was settled before its answer came")
+    step.told.append(calls.told_recorded(call, wants_secret=True))
+    if message.intent is not None and message.version == step.known.version:
+        apply(step, message.intent, True)
+
+
+def _declined(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
+    problem = message.problem
+    assert problem is not None
+    found = problem.decline or Decline(problem.code, None, problem.message)
+    if message.intent is not None:
+        apply(step, message.intent, message.version == step.known.version)
+    if found.charge_id or message.intent is None:
+        news.decline(step, found, found.charge_id or call.key)
+    still = step.known.call(call.id)
+    assert still is not None
+    refused = Refused(RefusalCode.CARD_DECLINED, problem.message, problem.field, found.decline_code or found.code)
+    step.close(still, refused, request_id=message.request_id)
+
+
+def _refused(step: Step, call: Call, message: Answer, code: RefusalCode) -> None:
+    problem = message.problem or StripeProblem("unknown", "Stripe refused it")
+    refused = Refused(code, problem.message, problem.field and f"data.{problem.field}")
+    if call.operation is Operation.CREATE:
+        _fail(step, call, refused, problem.code)
+    step.close(step.known.call(call.id) or call, refused, request_id=message.request_id)
+
+
+def _fail(step: Step, call: Call, refused: Refused, code: str) -> None:
+    """The create came to nothing: the payment is dead, and the order may try again as its next one."""
+    step.change(status=Status.FAILED, poll_at=None, read_at=None)
+    attempt = Attempt(id=call.key, outcome="failed", at=step.now, code=code, message=refused.message)
+    step.decline(attempt)
+    step.announce(events.PaymentFailed, attempt=attempt_view(attempt, step.known))
+
+
+def _not_found(step: Step, call: Call) -> None:
+    """No intent of ours in Stripe's lists."""
+    last = call.sends[-1]
+    if call.settle == calls.STORED_ERROR or step.now - last >= limits.KEY_LIFETIME:
+        refused = Refused(RefusalCode.PROVIDER_ERROR, "Stripe did not create it: try again")
+        _fail(step, call, refused, str(RefusalCode.PROVIDER_ERROR))
+        step.close(step.known.call(call.id) or call, refused)
+    else:
+        step.put_call(replace(call, due_at=last + limits.KEY_LIFETIME))
+        step.why = "not found yet: look again when its last send is old enough"
+
+
+def _settle_later(step: Step, call: Call) -> None:
+    """A 5xx that Stripe keeps under the key will be repeated for ever: find out by reading what really happened."""
+    wait = limits.STORED_ERROR_WAIT if call.operation is Operation.CREATE else limits.backoff(call.key, 0)
+    step.put_call(replace(call, settle=calls.STORED_ERROR, due_at=step.now + wait))
+    step.why = "Stripe keeps an error under this key: settle by reading"
+
+
+def _again_later(step: Step, call: Call, message: Answer) -> None:
+    code = message.problem.code if message.problem else str(message.result)
+    errors = call.errors + 1 if code == "http_500" else 0
+    if errors >= limits.STORED_ERROR_STREAK:
+        _settle_later(step, call)
+        return
+    wait = KEYS_REFUSED_WAIT if code in {"http_401", "http_403"} else limits.backoff(call.key, len(call.sends) - 1)
+    step.put_call(replace(call, errors=errors, due_at=step.now + wait))
+    step.why = f"{call.operation} {message.result} ({code}): again later"
+
+
+def _read_failed(step: Step, message: ReadFailed) -> None:
+    if message.lost:
+        step.change(read_at=None)
+        news.review(step, "intent_vanished", message.reason)
+        return
+    polls = step.known.polls + 1
+    step.change(polls=polls, read_at=step.now + limits.backoff(step.known.id, polls))
+    step.why = f"could not read ({message.reason}): again later"
+
+
+def _text(problem: StripeProblem | None) -> str:
+    return f"{problem.code}: {problem.message}" if problem else "no detail"

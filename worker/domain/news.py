@@ -1,0 +1,141 @@
+"""What Stripe's news changes in a record. Which rule applies is the table's word (payment.py); here is what it does."""
+
+from contracts import events
+from worker.domain import calls, limits
+from worker.domain.announce import OF_STATUS, attempt_view
+from worker.domain.messages import Decline, Intent
+from worker.domain.record import FINAL, UNPAID, Attempt, Operation, Status
+from worker.domain.step import Step
+
+AUTHENTICATION_FAILED = "payment_intent_authentication_failure"
+
+LATE_MONEY = "late_money"
+
+
+def born(step: Step, intent_id: str) -> None:
+    """Stripe holds the intent. Announced once, whether the create's answer or a webhook brought it."""
+    step.change(
+        intent_id=intent_id,
+        status=Status.REQUIRES_PAYMENT_METHOD,
+        poll_at=step.now + limits.poll_after(step.known.id, 0),
+    )
+    step.announce(events.PaymentCreated)
+    step.why = "created at Stripe"
+    call = next((call for call in step.known.calls if call.open and call.operation is Operation.CREATE), None)
+    if call:
+        step.close(call, None, tell=False)
+
+
+def move(step: Step, intent: Intent) -> None:
+    """Take over an intent's status, and what it carries: a decline, a charge, the money received."""
+    was = step.status
+    fresh = decline_of(step, intent)
+    step.change(latest_charge_id=intent.latest_charge_id or step.known.latest_charge_id)
+    if intent.status not in UNPAID and intent.status is not Status.CANCELED:
+        compare(step, intent)
+    if intent.status is was:
+        if not fresh and step.why != "created at Stripe":
+            step.stale(f"is {was} already")
+        return
+    step.change(
+        status=intent.status,
+        polls=0,
+        poll_at=None if intent.status in FINAL else step.now + limits.poll_after(step.known.id, 0),
+        captured=intent.amount_received if intent.status is Status.SUCCEEDED else step.known.captured,
+    )
+    step.why = f"{was} to {intent.status}"
+    if intent.status is Status.CANCELED:
+        step.announce(events.PaymentCanceled, reason=cancel_reason(step, intent))
+        _close_cancel(step)
+    elif intent.status is Status.REQUIRES_ACTION:
+        step.announce(events.PaymentRequiresAction, action=intent.action)
+    elif intent.status in OF_STATUS:
+        step.announce(OF_STATUS[intent.status])
+    elif was in {Status.REQUIRES_ACTION, Status.PROCESSING} and not fresh:
+        came_back(step, intent.decline)
+
+
+def came_back(step: Step, found: Decline | None) -> None:
+    """An intent that wants a method again was declined. A failed 3-D Secure makes no charge: the move is the attempt."""
+    if found is None or found.charge_id is None:
+        decline(step, found or Decline(None, None, None), f"try-{len(step.known.attempts) + 1}")
+
+
+def decline_of(step: Step, intent: Intent) -> bool:
+    """Record the attempt that an intent's last error tells of; tell whether it is new.
+
+    Without a charge the payment method that failed to authenticate names the attempt.
+    """
+    found = intent.decline
+    if found is None:
+        return False
+    if found.charge_id:
+        return decline(step, found, found.charge_id)
+    if found.code == AUTHENTICATION_FAILED and found.payment_method_id:
+        return decline(step, found, f"auth-{found.payment_method_id}")
+    return False
+
+
+def decline(step: Step, found: Decline, attempt_id: str) -> bool:
+    """Record and announce a declined attempt once per id; after too many the payment is given up."""
+    attempt = Attempt(
+        id=attempt_id,
+        outcome="declined",
+        at=step.now,
+        code=found.code,
+        decline_code=found.decline_code,
+        message=found.message,
+        payment_method_type=found.payment_method_type,
+    )
+    if not step.decline(attempt):
+        return False
+    step.why = "attempt declined"
+    step.announce(events.PaymentFailed, attempt=attempt_view(attempt, step.known))
+    if len(step.known.attempts) >= limits.MAX_ATTEMPTS and step.status in UNPAID:
+        calls.give_up(step, "too_many_attempts")
+    return True
+
+
+def orphan(step: Step, intent: Intent) -> None:
+    """An intent shows up after its create had failed for good: nobody waits for it."""
+    step.change(intent_id=intent.id)
+    step.why = "an intent showed up after its create had failed: cancel it"
+    calls.give_up(step, "orphan")
+
+
+def late_money(step: Step, intent: Intent) -> None:
+    """Money arrived for a payment that had ended without any."""
+    if step.known.needs_review == LATE_MONEY:
+        step.stale("late money is announced already")
+        return
+    step.why = f"paid after it was {step.status}"
+    step.change(intent_id=intent.id, captured=intent.amount_received, needs_review=LATE_MONEY)
+    step.announce(events.PaymentLateMoney, reason=step.why)
+
+
+def compare(step: Step, intent: Intent) -> None:
+    """Money on its way must be what was asked for."""
+    if (intent.amount, intent.currency) != (step.known.amount, step.known.currency):
+        review(step, "amount_differs", f"Stripe has {intent.amount} {intent.currency}")
+
+
+def review(step: Step, reason: str, why: str) -> None:
+    """Something that no rule covers: a person looks, and no command moves money meanwhile."""
+    if step.known.needs_review is None:
+        step.change(needs_review=reason)
+        step.announce(events.PaymentNeedsReview, reason=f"{reason}: {why}")
+    step.why = why
+
+
+def cancel_reason(step: Step, intent: Intent) -> str:
+    """Why it was canceled: our own reason, else what Stripe recorded."""
+    sent = [call for call in step.known.calls if call.operation is Operation.CANCEL and call.sends]
+    if sent and sent[-1].own_reason:
+        return sent[-1].own_reason
+    return intent.cancellation_reason or "canceled_at_stripe"
+
+
+def _close_cancel(step: Step) -> None:
+    head = step.known.head
+    if head and head.operation is Operation.CANCEL and head.sends:
+        step.close(head, None)

@@ -1,0 +1,265 @@
+"""The payment state machine. Everything that moves a payment from one status to another is in this file.
+
+A payment mirrors one Stripe PaymentIntent. Its inputs are commands, Stripe's news (webhooks, in any order, any number of
+times), Stripe's answers to our own calls, and the clock. They all go through one total table, status by kind of message:
+
+- *Facts that Stripe never takes back* (`succeeded`, `canceled`, `requires_capture` and what follows it) are applied
+  from whatever brings them: MOVE.
+- *Facts that come and go* (an intent returns to `requires_payment_method` after a decline and can be tried again) may be
+  old when they arrive. They are applied when they can only be news: FORWARD; or else read and then applied: REREAD.
+- What is read, or answered, counts as the truth only if the record has not changed since the read began. Then every
+  rule that would have doubted it applies it.
+- *A charge was declined* is a fact of its own, whatever the status: ATTEMPT. Announced once per charge id.
+- A command that needs Stripe becomes a call in `calls[]`; only the head is ever sent: QUEUE.
+
+An illegal command is refused by name and changes nothing. Source: Stripe docs, "How PaymentIntents work" (life cycle).
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from enum import StrEnum
+
+from worker.domain import answers, calls, commands, limits, news
+from worker.domain.effects import Decision
+from worker.domain.messages import ChargeSeen, Intent, IntentChanged, IntentSeen, Kind, Message, kind_of
+from worker.domain.record import Payment, Status
+from worker.domain.step import Step
+
+
+class Rule(StrEnum):
+    """A cell of the table: what a kind of message does in a status."""
+
+    OPEN = "open a payment"
+    TERMS = "the same terms get the same payment, others are refused"
+    BLOCKED = "refused: the order was canceled"
+    TOMBSTONE = "leave a canceled payment for the create that has not come yet"
+    QUEUE = "queue a call"
+    CANCELED_ALREADY = "accepted: nothing left to cancel"
+    WRONG_STATE = "refused: not in this state"
+    UNKNOWN = "no such payment"
+    ANSWER = "settle the call that was answered"
+    TICK = "do what is due"
+    MOVE = "apply"
+    SAME = "nothing new but what it carries"
+    FORWARD = "apply on the first try, read on a later one"
+    REREAD = "may be old: read, then apply"
+    STALE = "overtaken for good"
+    ATTEMPT = "record a declined attempt"
+    SOON = "look soon, unless the intent's own news comes first"
+    ORPHAN = "an intent that nobody waits for: cancel it"
+    LATE_MONEY = "money that nobody waits for"
+
+
+_WORK = {Kind.ANSWER: Rule.ANSWER, Kind.TICK: Rule.TICK}
+_PAYABLE = _WORK | {
+    Kind.CREATE: Rule.TERMS,
+    Kind.CONFIRM: Rule.QUEUE,
+    Kind.CANCEL: Rule.QUEUE,
+    Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.REREAD,
+    Kind.INTENT_REQUIRES_CONFIRMATION: Rule.REREAD,
+    Kind.INTENT_REQUIRES_ACTION: Rule.FORWARD,
+    Kind.INTENT_PROCESSING: Rule.FORWARD,
+    Kind.INTENT_REQUIRES_CAPTURE: Rule.MOVE,
+    Kind.INTENT_SUCCEEDED: Rule.MOVE,
+    Kind.INTENT_CANCELED: Rule.MOVE,
+    Kind.INTENT_CHANGED: Rule.REREAD,
+    Kind.CHARGE_FAILED: Rule.ATTEMPT,
+    Kind.CHARGE_SUCCEEDED: Rule.SOON,
+}
+_SETTLED = _WORK | {
+    Kind.CONFIRM: Rule.WRONG_STATE,
+    Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.STALE,
+    Kind.INTENT_REQUIRES_CONFIRMATION: Rule.STALE,
+    Kind.INTENT_REQUIRES_ACTION: Rule.STALE,
+    Kind.INTENT_PROCESSING: Rule.STALE,
+    Kind.INTENT_REQUIRES_CAPTURE: Rule.STALE,
+    Kind.INTENT_CHANGED: Rule.REREAD,
+    Kind.CHARGE_FAILED: Rule.ATTEMPT,
+    Kind.CHARGE_SUCCEEDED: Rule.STALE,
+}
+
+TRANSITIONS: dict[Status, dict[Kind, Rule]] = {
+    Status.NEW: dict.fromkeys(Kind, Rule.UNKNOWN) | {Kind.CREATE: Rule.OPEN, Kind.CANCEL: Rule.TOMBSTONE},
+    # The webhook may overtake the create's own answer: any news of the intent says that it exists.
+    Status.CREATING: _PAYABLE
+    | {
+        Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.MOVE,
+        Kind.INTENT_REQUIRES_CONFIRMATION: Rule.MOVE,
+        Kind.INTENT_REQUIRES_ACTION: Rule.MOVE,
+        Kind.INTENT_PROCESSING: Rule.MOVE,
+    },
+    Status.REQUIRES_PAYMENT_METHOD: _PAYABLE
+    | {Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.SAME, Kind.INTENT_REQUIRES_CONFIRMATION: Rule.FORWARD},
+    Status.REQUIRES_CONFIRMATION: _PAYABLE | {Kind.INTENT_REQUIRES_CONFIRMATION: Rule.SAME},
+    Status.REQUIRES_ACTION: _PAYABLE | {Kind.INTENT_REQUIRES_ACTION: Rule.SAME},
+    Status.PROCESSING: _PAYABLE
+    | {
+        Kind.CONFIRM: Rule.WRONG_STATE,
+        Kind.INTENT_REQUIRES_ACTION: Rule.REREAD,
+        Kind.INTENT_PROCESSING: Rule.SAME,
+    },
+    # From here Stripe goes only forward: captured, or canceled.
+    Status.REQUIRES_CAPTURE: _SETTLED
+    | {
+        Kind.CREATE: Rule.TERMS,
+        Kind.CANCEL: Rule.QUEUE,
+        Kind.INTENT_REQUIRES_CAPTURE: Rule.SAME,
+        Kind.INTENT_SUCCEEDED: Rule.MOVE,
+        Kind.INTENT_CANCELED: Rule.MOVE,
+        Kind.CHARGE_SUCCEEDED: Rule.SOON,
+    },
+    Status.SUCCEEDED: _SETTLED
+    | {
+        Kind.CREATE: Rule.TERMS,
+        Kind.CANCEL: Rule.WRONG_STATE,
+        Kind.INTENT_SUCCEEDED: Rule.SAME,
+        Kind.INTENT_CANCELED: Rule.STALE,
+    },
+    Status.CANCELED: _SETTLED
+    | {
+        Kind.CREATE: Rule.BLOCKED,
+        Kind.CANCEL: Rule.CANCELED_ALREADY,
+        Kind.INTENT_SUCCEEDED: Rule.LATE_MONEY,
+        Kind.INTENT_CANCELED: Rule.SAME,
+    },
+    # The create failed, so an intent that shows up is an orphan; unconfirmed it moves no money, and it is canceled.
+    Status.FAILED: _SETTLED
+    | {
+        Kind.CREATE: Rule.BLOCKED,
+        Kind.CANCEL: Rule.WRONG_STATE,
+        Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.ORPHAN,
+        Kind.INTENT_REQUIRES_CONFIRMATION: Rule.ORPHAN,
+        Kind.INTENT_REQUIRES_ACTION: Rule.ORPHAN,
+        Kind.INTENT_PROCESSING: Rule.ORPHAN,
+        Kind.INTENT_REQUIRES_CAPTURE: Rule.ORPHAN,
+        Kind.INTENT_SUCCEEDED: Rule.LATE_MONEY,
+        Kind.INTENT_CANCELED: Rule.SAME,
+    },
+}
+
+
+def decide(payment: Payment | None, message: Message, now: datetime, *, number: int = 1) -> Decision:
+    """Decide what one message does to a payment. Pure and total: the same inputs always give the same decision.
+
+    `payment` is the record as loaded, or None when there is none; `number` is then the place that a new payment takes
+    among its order's. Commit the record that comes back (if `write`) before doing anything else that it says.
+    """
+    step = Step(payment, message, now)
+    if payment is None or not calls.seen_before(step):
+        rule = TRANSITIONS[step.status][kind_of(message)]
+        if rule is Rule.OPEN:
+            commands.open_payment(step, number)
+        elif rule is Rule.TOMBSTONE:
+            commands.tombstone(step, number)
+        else:
+            RULES[rule](step)
+    if step.payment is not None:
+        calls.go_on(step)
+    return step.finish()
+
+
+def apply_intent(step: Step, intent: Intent, truth: bool) -> None:
+    """Apply what is known of an intent by the table; with `truth` the rules that doubt old news apply it."""
+    payment = step.known
+    if payment.intent_id not in {None, intent.id}:
+        news.review(step, "second_intent", f"{intent.id} claims to be this payment's intent")
+        return
+    rule = TRANSITIONS[payment.status][Kind(f"intent.{intent.status}")]
+    if rule is Rule.ORPHAN:
+        news.orphan(step, intent)
+        return
+    if rule is Rule.LATE_MONEY:
+        news.late_money(step, intent)
+        return
+    if payment.status is Status.CREATING:
+        news.born(step, intent.id)
+    doubtful = rule is Rule.REREAD or (rule is Rule.FORWARD and bool(payment.attempts))
+    if rule is Rule.STALE:
+        news.decline_of(step, intent)
+        step.stale(f"{intent.status} is behind {payment.status}")
+        if truth:
+            news.review(step, "backwards", f"Stripe says {intent.status} of a payment that was {payment.status}")
+    elif doubtful and not truth:
+        news.decline_of(step, intent)
+        step.change(read_at=step.now)
+        step.stale(f"{intent.status} after {payment.status} may be old: read")
+    else:
+        news.move(step, intent)
+
+
+def _intent(step: Step) -> None:
+    """News of an intent: a webhook's snapshot, or a read, which counts only for the version that was loaded before it."""
+    message = step.message
+    if isinstance(message, IntentChanged):
+        _changed(step, message)
+        return
+    assert isinstance(message, IntentSeen)
+    if message.version is None:
+        apply_intent(step, message.intent, truth=False)
+    elif message.version != step.known.version:
+        step.change(read_at=step.now)
+        step.stale("the payment has changed since the read began: read again")
+    else:
+        polls = step.known.polls + 1
+        step.change(read_at=None, polls=polls, poll_at=step.now + limits.poll_after(step.known.id, polls))
+        apply_intent(step, message.intent, truth=True)
+        calls.settle_by_truth(step)
+
+
+def _changed(step: Step, message: IntentChanged) -> None:
+    if step.status is Status.CREATING:
+        news.born(step, message.intent_id)
+    elif step.known.intent_id is None and step.status is Status.FAILED:
+        step.change(intent_id=message.intent_id)
+    if step.known.intent_id is not None:
+        step.change(read_at=step.now)
+    step.stale("told in another API version: read")
+
+
+def _attempt(step: Step) -> None:
+    """A charge failed: a fact of its own. It may be the first that we hear of the intent."""
+    message = step.message
+    assert isinstance(message, ChargeSeen)
+    assert message.decline is not None
+    if step.status is Status.CREATING:
+        news.born(step, message.intent_id)
+        step.change(read_at=step.now)
+    elif step.status is Status.FAILED and step.known.intent_id is None:
+        step.change(intent_id=message.intent_id, read_at=step.now)
+    if not news.decline(step, message.decline, message.charge_id):
+        step.stale("this attempt is known")
+
+
+def _soon(step: Step) -> None:
+    """A charge succeeded: the intent's own event is on its way and decides; look if it has not come soon."""
+    message = step.message
+    assert isinstance(message, ChargeSeen)
+    if step.status is Status.CREATING:
+        news.born(step, message.intent_id)
+    soon = step.now + limits.SOON
+    step.change(poll_at=min(step.known.poll_at or soon, soon))
+    step.stale("a charge succeeded: the intent's own news decides")
+
+
+def _overtaken(step: Step) -> None:
+    """News that a settled payment has behind it; of an intent it may still carry a decline that we have not heard of."""
+    if isinstance(step.message, IntentSeen):
+        _intent(step)
+    else:
+        step.stale("the payment has this behind it")
+
+
+RULES: dict[Rule, Callable[[Step], None]] = {
+    Rule.TERMS: commands.terms,
+    Rule.BLOCKED: commands.blocked,
+    Rule.QUEUE: commands.queue,
+    Rule.CANCELED_ALREADY: commands.canceled_already,
+    Rule.WRONG_STATE: commands.wrong_state,
+    Rule.UNKNOWN: commands.unknown,
+    Rule.ANSWER: lambda step: answers.answered(step, apply_intent),
+    Rule.TICK: calls.tick,
+    Rule.ATTEMPT: _attempt,
+    Rule.SOON: _soon,
+    Rule.STALE: _overtaken,
+    **dict.fromkeys((Rule.MOVE, Rule.SAME, Rule.FORWARD, Rule.REREAD, Rule.ORPHAN, Rule.LATE_MONEY), _intent),
+}

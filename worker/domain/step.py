@@ -1,0 +1,179 @@
+"""One decision in the making: the record so far, what is announced, whom is told what. Lives only inside `decide`."""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from contracts.events import PaymentEvent
+from contracts.replies import RefusalCode, Verdict
+from worker.domain import announce
+from worker.domain.effects import Decision, Effect, Told
+from worker.domain.messages import (
+    Cancel,
+    ChargeSeen,
+    Confirm,
+    Create,
+    IntentChanged,
+    IntentSeen,
+    Message,
+    kind_of,
+    redacted,
+)
+from worker.domain.record import Announced, Attempt, Call, CallState, Entry, Outcome, Payment, Refused, Status, Trace
+
+
+class Step:
+    """Accumulates the changes of one decision, so that each rule can be a few lines."""
+
+    def __init__(self, before: Payment | None, message: Message, now: datetime) -> None:
+        self.before = before
+        self.payment = before
+        self.message = message
+        self.now = now
+        self.outcome = Outcome.APPLIED
+        self.why = ""
+        self.effect: Effect | None = None
+        self.events: list[Announced] = []
+        self.told: list[Told] = []
+        self.recorded = False
+
+    @property
+    def status(self) -> Status:
+        return self.payment.status if self.payment else Status.NEW
+
+    @property
+    def known(self) -> Payment:
+        """The record; only rules of existing payments ask for it."""
+        assert self.payment is not None, "a rule for existing payments met none"
+        return self.payment
+
+    @property
+    def command(self) -> Create | Confirm | Cancel | None:
+        return self.message if isinstance(self.message, Create | Confirm | Cancel) else None
+
+    def change(self, **changes: Any) -> None:
+        self.payment = replace(self.known, **changes)
+
+    def put_call(self, call: Call) -> None:
+        """Add a call, or replace the one with its id."""
+        calls = self.known.calls
+        if any(other.id == call.id for other in calls):
+            self.change(calls=tuple(call if other.id == call.id else other for other in calls))
+        else:
+            self.change(calls=(*calls, call))
+
+    def stale(self, why: str) -> None:
+        self.outcome, self.why = Outcome.STALE, why
+
+    def announce(self, kind: type[PaymentEvent], *, trace: Trace | None = None, **more: Any) -> None:
+        """Write one fact into the outbox."""
+        command = self.command
+        cause = getattr(self.message, "message_id", None) or getattr(self.message, "call_id", None)
+        call = self.known.call(cause) if cause else None
+        found = trace or (command.trace if command else call.trace if call else Trace())
+        self.change(updated_at=self.now)
+        event = announce.announced(self.known, kind, self.now, causation_id=cause, trace=found, **more)
+        self.change(events=(*self.known.events, event))
+        self.events.append(event)
+
+    def refuse(self, code: RefusalCode, message: str, field: str | None = None, *, show_payment: bool = True) -> None:
+        """Refuse the command at hand by name; nothing else changes."""
+        refused = Refused(code, message, field)
+        self.outcome, self.why = Outcome.REFUSED, f"{code}: {message}"
+        self.answer(Verdict.REFUSED, refused, show_payment=show_payment)
+
+    def answer(
+        self,
+        verdict: Verdict,
+        refused: Refused | None = None,
+        *,
+        wants_secret: bool = False,
+        show_payment: bool = True,
+    ) -> None:
+        """Tell the sender of the command at hand."""
+        command = self.command
+        assert command is not None, "only a command has a sender to tell"
+        self.told.append(
+            Told(command.message_id, verdict, command.reply, refused, wants_secret, show_payment),
+        )
+
+    def close(self, call: Call, refused: Refused | None, *, request_id: str | None = None, tell: bool = True) -> None:
+        """Settle a call: its outcome is kept, its entry moves to the timeline, its requester is told."""
+        state = CallState.REFUSED if refused else CallState.DONE
+        verdict = Verdict.REFUSED if refused else Verdict.ACCEPTED
+        self.put_call(
+            replace(call, state=state, refused=refused, request_id=request_id, closed_at=self.now, due_at=None),
+        )
+        why = f"{refused.code}: {refused.message}" if refused else f"{call.operation} done"
+        self._enter(
+            Entry(
+                at=self.now,
+                message_id=call.id,
+                kind=str(call.operation),
+                outcome=Outcome.REFUSED if refused else Outcome.APPLIED,
+                from_status=self.before.status if self.before else Status.NEW,
+                to_status=self.status,
+                why=why,
+                body_hash=call.body_hash,
+                message={"sends": len(call.sends), "request_id": request_id},
+                verdict=verdict,
+                refused=refused,
+            ),
+        )
+        self.why = self.why or why
+        if tell:
+            wants = not refused and call.operation in {"create", "confirm"}
+            self.told.append(Told(call.id, verdict, call.reply, refused, wants))
+
+    def decline(self, attempt: Attempt) -> bool:
+        """Record a declined attempt once; tell whether it is new."""
+        if any(other.id == attempt.id for other in self.known.attempts):
+            return False
+        self.change(attempts=(*self.known.attempts, attempt))
+        return True
+
+    def finish(self) -> Decision:
+        """Close the books: an entry for the message at hand, unless it is an open call or there is no record."""
+        message = self.message
+        if (
+            isinstance(message, Create | Confirm | Cancel | IntentSeen | IntentChanged | ChargeSeen)
+            and self.payment is not None
+            and not self.recorded
+            and not self._owned_by_call()
+        ):
+            verdict = self.told[-1].verdict if self.command and self.told else None
+            refused = self.told[-1].refused if self.command and self.told else None
+            self._enter(
+                Entry(
+                    at=self.now,
+                    message_id=message.message_id,
+                    kind=str(kind_of(message)),
+                    outcome=self.outcome,
+                    from_status=self.before.status if self.before else Status.NEW,
+                    to_status=self.status,
+                    why=self.why,
+                    body_hash=self.command.body_hash if self.command else "",
+                    message=redacted(message),
+                    verdict=verdict,
+                    refused=refused,
+                ),
+            )
+        write = self.payment is not self.before
+        if write and self.payment is not None:
+            self.change(updated_at=self.now)
+        return Decision(
+            payment=self.payment,
+            outcome=self.outcome,
+            why=self.why,
+            write=write,
+            events=tuple(self.events),
+            told=tuple(self.told),
+            effect=self.effect,
+        )
+
+    def _owned_by_call(self) -> bool:
+        command = self.command
+        return command is not None and self.known.call(command.message_id) is not None
+
+    def _enter(self, entry: Entry) -> None:
+        self.change(timeline=(*self.known.timeline, entry))

@@ -1,0 +1,246 @@
+"""One attempt to pay: the intent and its payment method go to the (simulated) issuer, and its verdict moves the intent.
+
+confirm ─▶ challenge? ─▶ requires_action ─▶ authenticate ─▶ verdict
+                └────────────────────────────────────────▶ verdict: declined │ authorized │ paid │ processing ─▶ settle
+"""
+
+from typing import Any
+
+from sandbox.stripe import cards, charges, refunds
+from sandbox.stripe.cards import Card, Challenge, Decline
+from sandbox.stripe.errors import Json
+from sandbox.stripe.intents import Input, Status, step
+from sandbox.stripe.payment_methods import card_error
+from sandbox.stripe.world import World
+
+
+def attempt(world: World, intent: Json, *, off_session: bool = False, refuse_action: bool = False) -> Json:
+    """Run one attempt. Raises the card error (402) of a decline, after it is recorded."""
+    method = world.payment_methods.need(intent["payment_method"])
+    card = world.cards[method["id"]]
+    behind = world.backstage[intent["id"]]
+    behind.attempt += 1
+    if needs_challenge(world, card, method["id"], behind.authenticated, off_session=off_session):
+        if off_session or refuse_action:
+            return decline(world, intent, method, cards.AUTHENTICATION_REQUIRED)
+        return _challenge(world, intent)
+    if card.decline is not None:
+        return decline(world, intent, method, card.decline)
+    if card.kind != "card":
+        return _submit(world, intent, method)
+    return _approve(world, intent, method)
+
+
+def needs_challenge(world: World, card: Card, method_id: str, authenticated: str | None, *, off_session: bool) -> bool:
+    """Whether the issuer wants 3-D Secure now."""
+    if authenticated == method_id:
+        return False
+    match card.challenge:
+        case Challenge.NEVER:
+            return False
+        case Challenge.ALWAYS:
+            return True
+        case Challenge.UNLESS_SET_UP:
+            return not (off_session and method_id in world.set_up)
+        case Challenge.UNLESS_OFF_SESSION:
+            return not off_session
+
+
+def authenticate(world: World, intent: Json, *, passed: bool) -> Json:
+    """The customer went through 3-D Secure. A decline after it moves the intent too, and raises nothing: nobody asked."""
+    assert intent["status"] == Status.REQUIRES_ACTION
+    method = world.payment_methods.need(intent["payment_method"])
+    if not passed:
+        return _fail_authentication(world, intent, method)
+    world.backstage[intent["id"]].authenticated = method["id"]
+    if intent["confirmation_method"] == "manual":
+        return _move(world, intent, Input.VERIFY, next_action=None)
+    card = world.cards[method["id"]]
+    if card.decline is not None:
+        return _record_decline(world, intent, method, card.decline)[0]
+    return _approve(world, intent, method)
+
+
+def settle(world: World, intent: Json, *, paid: bool | None = None) -> Json:
+    """The bank's answer to a debit. `paid` overrides what the test account is published to do."""
+    assert intent["status"] == Status.PROCESSING
+    charge = world.charges.need(intent["latest_charge"])
+    method = world.payment_methods.need(charge["payment_method"])
+    bounce = world.cards[method["id"]].bounce
+    if paid is not None:
+        bounce = None if paid else bounce or cards.GENERIC
+    if bounce is None:
+        charge = world.charges.change(
+            charge,
+            status="succeeded",
+            paid=True,
+            captured=True,
+            amount_captured=charge["amount"],
+            balance_transaction=world.ids.new("txn"),
+            outcome=charges.outcome(world.cards[method["id"]], None),
+        )
+        world.emit("charge.succeeded", charge)
+        intent = _move(world, intent, Input.SETTLE, amount_received=charge["amount"], processing=None)
+        world.emit("payment_intent.succeeded", intent)
+        return intent
+    charge = charges.failed(world, charge, bounce)
+    world.emit("charge.failed", charge)
+    error = _last_error(bounce, method, charge["id"])
+    intent = _move(world, intent, Input.DECLINE, last_payment_error=error, payment_method=None, processing=None)
+    world.emit("payment_intent.payment_failed", intent)
+    return intent
+
+
+def capture(world: World, intent: Json, amount: int) -> Json:
+    """Take the authorized money, or a part of it; the rest is released."""
+    charge = world.charges.need(intent["latest_charge"])
+    rest = charge["amount"] - amount
+    charge = world.charges.change(
+        charge, captured=True, amount_captured=amount, balance_transaction=world.ids.new("txn")
+    )
+    if rest:
+        charge = refunds.release(world, charge, rest)
+    world.emit("charge.captured", charge)
+    intent = _move(world, intent, Input.CAPTURE, amount_received=amount, amount_capturable=0)
+    world.emit("payment_intent.succeeded", intent)
+    return intent
+
+
+def cancel(world: World, intent: Json, reason: str | None, happened: Input = Input.CANCEL) -> Json:
+    """End the intent; an authorization is released."""
+    if intent["status"] == Status.REQUIRES_CAPTURE:
+        charge = world.charges.need(intent["latest_charge"])
+        charge = refunds.release(world, charge, charge["amount"])
+        world.emit("charge.expired" if happened is Input.EXPIRE else "charge.refunded", charge)
+    intent = _move(
+        world,
+        intent,
+        happened,
+        canceled_at=world.clock.seconds(),
+        cancellation_reason=reason,
+        amount_capturable=0,
+        next_action=None,
+    )
+    world.emit("payment_intent.canceled", intent)
+    return intent
+
+
+def decline(world: World, intent: Json, method: Json, reason: Decline) -> Json:
+    """Record a refused attempt and answer the caller with 402."""
+    intent, charge = _record_decline(world, intent, method, reason)
+    raise card_error(reason, charge=charge["id"], payment_intent=intent, payment_method=method)
+
+
+def _record_decline(world: World, intent: Json, method: Json, reason: Decline) -> tuple[Json, Json]:
+    charge = charges.record(world, intent, method, status="failed", captured=False, decline=reason)
+    world.emit("charge.failed", charge)
+    error = _last_error(reason, method, charge["id"])
+    intent = _move(
+        world,
+        intent,
+        Input.DECLINE,
+        last_payment_error=error,
+        latest_charge=charge["id"],
+        next_action=None,
+        payment_method=None,
+    )
+    world.backstage[intent["id"]].authenticated = None
+    world.emit("payment_intent.payment_failed", intent)
+    return intent, charge
+
+
+def _challenge(world: World, intent: Json) -> Json:
+    behind = world.backstage[intent["id"]]
+    page = f"{world.asking.address}/_sim/3ds/{intent['id']}?attempt={behind.attempt}"
+    if behind.return_url and not behind.use_stripe_sdk:
+        action: Json = {"redirect_to_url": {"return_url": behind.return_url, "url": page}, "type": "redirect_to_url"}
+    else:
+        source = {"type": "three_d_secure_redirect", "stripe_js": page, "source": world.ids.new("src")}
+        action = {"type": "use_stripe_sdk", "use_stripe_sdk": source}
+    intent = _move(world, intent, Input.CHALLENGE, next_action=action, last_payment_error=None)
+    world.emit("payment_intent.requires_action", intent)
+    return intent
+
+
+def _fail_authentication(world: World, intent: Json, method: Json) -> Json:
+    error: Json = {
+        "code": "payment_intent_authentication_failure",
+        "doc_url": "https://stripe.com/docs/error-codes/payment-intent-authentication-failure",
+        "message": "The provided PaymentMethod has failed authentication. You can provide payment_method_data or a new "
+        "PaymentMethod to attempt to fulfill this PaymentIntent again.",
+        "payment_method": method,
+        "type": "invalid_request_error",
+    }
+    intent = _move(world, intent, Input.DECLINE, last_payment_error=error, next_action=None, payment_method=None)
+    world.emit("payment_intent.payment_failed", intent)
+    return intent
+
+
+def _submit(world: World, intent: Json, method: Json) -> Json:
+    charge = charges.record(world, intent, method, status="pending", captured=False)
+    world.emit("charge.pending", charge)
+    intent = _move(world, intent, Input.SUBMIT, latest_charge=charge["id"], next_action=None, last_payment_error=None)
+    world.emit("payment_intent.processing", intent)
+    if world.cards[method["id"]].settles:
+        world.later(world.settings.processing_delay_s, lambda: _settle_if_pending(world, intent["id"], charge["id"]))
+    return intent
+
+
+def _settle_if_pending(world: World, intent_id: str, charge_id: str) -> None:
+    intent = world.payment_intents.need(intent_id)
+    if intent["status"] == Status.PROCESSING and intent["latest_charge"] == charge_id:
+        settle(world, intent)
+
+
+def _approve(world: World, intent: Json, method: Json) -> Json:
+    manual = intent["capture_method"] == "manual"
+    charge = charges.record(world, intent, method, status="succeeded", captured=not manual)
+    if intent["capture_method"] == "automatic":
+        charge = world.charges.change(charge, balance_transaction=world.ids.new("txn"))
+    world.emit("charge.succeeded", charge)
+    _keep_method(world, intent, method)
+    common: Json = {"latest_charge": charge["id"], "next_action": None, "last_payment_error": None}
+    if manual:
+        intent = _move(world, intent, Input.AUTHORIZE, amount_capturable=intent["amount"], **common)
+        world.emit("payment_intent.amount_capturable_updated", intent)
+        world.later(world.settings.authorization_s, lambda: _expire(world, intent["id"]))
+        return intent
+    intent = _move(world, intent, Input.PAY, amount_received=intent["amount"], **common)
+    world.emit("payment_intent.succeeded", intent)
+    if intent["capture_method"] == "automatic_async":
+        world.later(world.settings.balance_delay_s, lambda: _add_balance_transaction(world, charge["id"]))
+    return intent
+
+
+def _keep_method(world: World, intent: Json, method: Json) -> None:
+    """After its first use a payment method is saved to the customer if that was asked for, or else used up."""
+    if method["customer"] is not None:
+        return
+    if intent["customer"] is not None and intent["setup_future_usage"] is not None:
+        method = world.payment_methods.change(method, customer=intent["customer"])
+        world.set_up.add(method["id"])
+        world.emit("payment_method.attached", method)
+    else:
+        world.consumed.add(method["id"])
+
+
+def _add_balance_transaction(world: World, charge_id: str) -> None:
+    """automatic_async: the balance transaction is not there yet when the confirmation returns; charge.updated brings it."""
+    charge = world.charges.need(charge_id)
+    new = world.charges.change(charge, balance_transaction=world.ids.new("txn"))
+    world.emit("charge.updated", new, before=charge)
+
+
+def _expire(world: World, intent_id: str) -> None:
+    intent = world.payment_intents.need(intent_id)
+    if intent["status"] == Status.REQUIRES_CAPTURE:
+        cancel(world, intent, "automatic", Input.EXPIRE)
+
+
+def _move(world: World, intent: Json, happened: Input, **changes: Any) -> Json:
+    return world.payment_intents.change(intent, status=str(step(intent["status"], happened)), **changes)
+
+
+def _last_error(reason: Decline, method: Json, charge_id: str) -> Json:
+    error: Json = card_error(reason, charge=charge_id).error
+    return {**error, "payment_method": method}

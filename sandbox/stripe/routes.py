@@ -1,0 +1,102 @@
+"""The API's endpoints as a table: method and path, the handler, its parameters and what it returns."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sandbox.stripe import (
+    account,
+    charges,
+    customers,
+    events,
+    parameters,
+    payment_intents,
+    payment_methods,
+    refunds,
+    webhook_endpoints,
+)
+from sandbox.stripe.errors import Json
+from sandbox.stripe.validation import EXPAND, PAGE, Spec
+
+Handler = Callable[..., Json]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """`item` handlers take the id in the path. `returns` names the kind that `expand` applies to."""
+
+    handler: Handler
+    spec: Spec
+    returns: str
+    item: bool = False
+    listed: bool = False
+    publishable: bool = False
+
+
+def _item(handler: Handler, spec: Spec, returns: str, *, publishable: bool = False) -> Route:
+    return Route(handler, spec, returns, item=True, publishable=publishable)
+
+
+def _list(handler: Handler, spec: Spec, returns: str, *, item: bool = False) -> Route:
+    return Route(handler, spec, returns, item=item, listed=True)
+
+
+_PI, _CUS, _PM, _CH, _RE, _EVT, _WE = (
+    "payment_intent", "customer", "payment_method", "charge", "refund", "event", "webhook_endpoint",
+)  # fmt: skip
+
+ROUTES: dict[str, Route] = {
+    "POST payment_intents": Route(payment_intents.create, parameters.INTENT_CREATE, _PI),
+    "GET payment_intents": _list(payment_intents.list_all, parameters.INTENT_LIST, _PI),
+    "GET payment_intents/:id": _item(payment_intents.retrieve, parameters.INTENT_RETRIEVE, _PI, publishable=True),
+    "POST payment_intents/:id": _item(payment_intents.update, parameters.INTENT_UPDATE, _PI),
+    "POST payment_intents/:id/confirm": _item(
+        payment_intents.confirm, parameters.INTENT_CONFIRM, _PI, publishable=True
+    ),
+    "POST payment_intents/:id/capture": _item(payment_intents.capture, parameters.INTENT_CAPTURE, _PI),
+    "POST payment_intents/:id/cancel": _item(payment_intents.cancel, parameters.INTENT_CANCEL, _PI),
+    "POST customers": Route(customers.create, parameters.CUSTOMER_CREATE, _CUS),
+    "GET customers": _list(customers.list_all, parameters.CUSTOMER_LIST, _CUS),
+    "GET customers/:id": _item(customers.retrieve, EXPAND, _CUS),
+    "POST customers/:id": _item(customers.update, parameters.CUSTOMER_UPDATE, _CUS),
+    "DELETE customers/:id": _item(customers.delete, {}, _CUS),
+    "GET customers/:id/payment_methods": _list(
+        payment_methods.list_of_customer, parameters.METHOD_LIST, _PM, item=True
+    ),
+    "POST payment_methods": Route(payment_methods.create, parameters.METHOD_CREATE, _PM, publishable=True),
+    "GET payment_methods": _list(payment_methods.list_all, parameters.METHOD_LIST, _PM),
+    "GET payment_methods/:id": _item(payment_methods.retrieve, EXPAND, _PM),
+    "POST payment_methods/:id": _item(payment_methods.update, parameters.METHOD_UPDATE, _PM),
+    "POST payment_methods/:id/attach": _item(payment_methods.attach_by_id, parameters.METHOD_ATTACH, _PM),
+    "POST payment_methods/:id/detach": _item(payment_methods.detach, EXPAND, _PM),
+    "GET charges": _list(charges.list_all, parameters.CHARGE_LIST, _CH),
+    "GET charges/:id": _item(charges.retrieve, EXPAND, _CH),
+    "POST charges/:id": _item(charges.update, parameters.CHARGE_UPDATE, _CH),
+    "POST refunds": Route(refunds.create, parameters.REFUND_CREATE, _RE),
+    "GET refunds": _list(refunds.list_all, parameters.REFUND_LIST, _RE),
+    "GET refunds/:id": _item(refunds.retrieve, EXPAND, _RE),
+    "POST refunds/:id": _item(refunds.update, parameters.REFUND_UPDATE, _RE),
+    "POST refunds/:id/cancel": _item(refunds.cancel, EXPAND, _RE),
+    "GET events": _list(events.list_all, parameters.EVENT_LIST, _EVT),
+    "GET events/:id": _item(events.retrieve, EXPAND, _EVT),
+    "POST webhook_endpoints": Route(webhook_endpoints.create, parameters.ENDPOINT_CREATE, _WE),
+    "GET webhook_endpoints": _list(webhook_endpoints.list_all, PAGE, _WE),
+    "GET webhook_endpoints/:id": _item(webhook_endpoints.retrieve, EXPAND, _WE),
+    "POST webhook_endpoints/:id": _item(webhook_endpoints.update, parameters.ENDPOINT_UPDATE, _WE),
+    "DELETE webhook_endpoints/:id": _item(webhook_endpoints.delete, {}, _WE),
+    "GET account": Route(account.retrieve, EXPAND, "account"),
+    "GET balance": Route(account.balance, EXPAND, "balance"),
+}
+
+MAX_SEGMENTS = 3
+
+
+def find(method: str, path: str) -> tuple[Route, str | None] | None:
+    """The route of `/v1/…` and the id in its path."""
+    segments = path.removeprefix("/v1/").strip("/").split("/")
+    if len(segments) > MAX_SEGMENTS:
+        return None
+    object_id = segments[1] if len(segments) > 1 else None
+    if object_id is not None:
+        segments[1] = ":id"
+    route = ROUTES.get(f"{method} {'/'.join(segments)}")
+    return (route, object_id) if route is not None else None

@@ -1,0 +1,57 @@
+"""The simulator on a port, inside the running event loop: what tests and the demo start."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+
+from sandbox.stripe.app import Simulator
+
+BACKLOG = 2048
+SHUTDOWN_S = 2  # open keep-alive connections of a client must not delay the end
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A simulator that listens. `address` is what a Stripe client takes as its API base."""
+
+    address: str
+    simulator: Simulator
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A bound socket; port 0 finds a free one."""
+    return socket.create_server((host, port), backlog=BACKLOG)
+
+
+def configure(simulator: Simulator) -> uvicorn.Config:
+    return uvicorn.Config(
+        simulator,
+        log_level="warning",
+        access_log=False,
+        lifespan="on",
+        http="httptools",
+        timeout_graceful_shutdown=SHUTDOWN_S,
+    )
+
+
+@asynccontextmanager
+async def serve(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Running]:
+    """Serve until the block ends. Ready when it begins."""
+    sock = listen(host, port)
+    server = uvicorn.Server(configure(simulator))
+    task = asyncio.create_task(server._serve([sock]))  # noqa: SLF001  `serve` would take the process's signals
+    try:
+        while not server.started:
+            if task.done():
+                task.result()
+                raise RuntimeError("the simulator ended before it was ready")
+            await asyncio.sleep(0.001)
+        yield Running(f"http://{host}:{sock.getsockname()[1]}", simulator)
+    finally:
+        server.should_exit = True
+        await task
+        sock.close()

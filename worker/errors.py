@@ -1,0 +1,23 @@
+"""What stops a delivery.
+
+WorkerError
+├── StoreUnavailable     the database did not answer: the message is applied later
+├── StripeUnavailable    a payment can be found only by asking Stripe, and Stripe is down: later, uncounted
+└── StepsExhausted       a loop that should have ended did not: later, and then a person looks
+"""
+
+
+class WorkerError(Exception):
+    """Everything the worker raises on purpose."""
+
+
+class StoreUnavailable(WorkerError):
+    """The database did not answer in time, or the connection broke; whether a write took effect is unknown."""
+
+
+class StripeUnavailable(WorkerError):
+    """Stripe must be asked whose this is, and it does not answer."""
+
+
+class StepsExhausted(WorkerError):
+    """One message took more steps than any should."""

@@ -1,0 +1,113 @@
+"""What the loop needs from the outside. The real ones are in adapters/, the in-memory ones in tests/fakes.py; both
+pass the same conformance suite.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from contracts.replies import Reply
+from worker.domain.messages import Answer, IntentSeen, ReadFailed
+from worker.domain.record import Address, Announced, Call, Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Events of one payment that the broker has confirmed."""
+
+    payment_id: str
+    order_id: str
+    sequences: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Whose intent it is, by the metadata that our create put on it; all None for somebody else's."""
+
+    payment_id: str | None = None
+    order_id: str | None = None
+    deployment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A command that was refused and has no payment to be recorded on."""
+
+    message_id: str
+    kind: str
+    code: str
+    message: str
+    at: datetime
+    order_id: str | None = None
+    payment_id: str | None = None
+    body_hash: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Ignored:
+    """A Stripe event that belongs to no payment of ours, and why."""
+
+    event_id: str
+    type: str
+    reason: str
+    at: datetime
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+class Store(Protocol):
+    """One document per payment. Raises StoreUnavailable when the database does not answer."""
+
+    async def by_id(self, payment_id: str) -> Payment | None: ...
+
+    async def by_order(self, order_id: str) -> list[Payment]:
+        """All payments of an order, dead ones too, oldest first."""
+
+    async def by_intent(self, intent_id: str) -> Payment | None: ...
+
+    async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
+        """Write one step by compare-and-swap on the version; None when another writer was first.
+
+        Returns the record as it is now stored, with its new version. `before` None inserts.
+        """
+
+    async def mark_sent(self, marks: Sequence[Mark]) -> None:
+        """Note that these events are sent, without hiding a neighbour's unsent one."""
+
+    async def unsent(self, before: datetime, limit: int) -> list[Payment]:
+        """Payments whose oldest unsent event is older than `before`."""
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        """Ids of the payments whose `check_at` has come, the longest overdue first."""
+
+    async def record_refusal(self, refusal: Refusal) -> None:
+        """Keep a refusal that has no payment; harmless to repeat."""
+
+    async def record_ignored(self, ignored: Ignored) -> None:
+        """Keep a Stripe event that belongs to no payment; harmless to repeat."""
+
+
+class Gateway(Protocol):
+    """Stripe. Never raises for what Stripe or the network does: every outcome is a message."""
+
+    async def send(self, call: Call, version: int) -> Answer:
+        """Perform one call under its key with its exact parameters."""
+
+    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
+        """Retrieve an intent; it counts only for the version that was loaded before."""
+
+    async def find(self, call: Call, payment: Payment, version: int) -> Answer:
+        """Look for the intent of a create around each of its sends, by matching metadata in Stripe's lists."""
+
+    async def owner(self, intent_id: str) -> Owner | ReadFailed:
+        """Whose an intent is, when the news that we have does not say."""
+
+
+class Outbox(Protocol):
+    """Tells the world. Events are durable in the document: a publish that fails is repeated by the relay's sweep."""
+
+    async def publish(self, payment: Payment, events: Sequence[Announced]) -> None:
+        """Publish confirmed, and mark as sent what is confirmed; never raises for what the broker does."""
+
+    async def reply(self, address: Address, reply: Reply) -> None:
+        """Answer a requester, best effort."""

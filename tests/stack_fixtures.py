@@ -12,7 +12,7 @@ import asyncio
 import os
 import secrets
 from base64 import b64encode
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 from urllib.error import URLError
@@ -23,7 +23,7 @@ import pytest
 from pymongo import MongoClient
 
 from sandbox.stack import choose
-from sandbox.stack.choose import Broker, PrivateBroker, PrivateDatabase
+from sandbox.stack.choose import Broker, PrivateBroker, PrivateDatabase, Report
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class Vhosts:
 
 
 @pytest.fixture(scope="session")
-def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def report(request: pytest.FixtureRequest) -> Report:
     """Prints a line of progress past the capture: a start of some seconds should not look like a hang."""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
@@ -80,10 +80,10 @@ def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def shared_broker(tmp_path_factory: pytest.TempPathFactory, report: Callable[[str], None]) -> Iterator[Broker]:
+def shared_broker(tmp_path_factory: pytest.TempPathFactory, report: Report) -> Iterator[Broker]:
     """The broker that all tests share; never to be broken."""
     given = os.environ.get("TEST_RABBITMQ_URL")
-    source, broker = choose.broker(tmp_path_factory.mktemp("rabbitmq"), given, "TEST_RABBITMQ_URL")
+    source, broker = choose.broker(tmp_path_factory.mktemp("rabbitmq"), given, report, "TEST_RABBITMQ_URL")
     report(f"RabbitMQ for the tests: {source.value}")
     run_apart(broker.start())
     yield broker
@@ -106,7 +106,7 @@ def vhost_url(shared_broker: Broker) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def mongo_uri(tmp_path_factory: pytest.TempPathFactory, report: Callable[[str], None]) -> Iterator[str]:
+def mongo_uri(tmp_path_factory: pytest.TempPathFactory, report: Report) -> Iterator[str]:
     """The database server that all tests share; never to be broken."""
     given = os.environ.get("TEST_MONGO_URI")
     source, database = choose.database(tmp_path_factory.mktemp("mongodb"), given, "TEST_MONGO_URI")
@@ -131,8 +131,8 @@ def database_name(mongo_client: MongoClient[dict[str, Any]]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def module_broker(tmp_path_factory: pytest.TempPathFactory, report: Callable[[str], None]) -> Iterator[PrivateBroker]:
-    source, broker = choose.private_broker(tmp_path_factory.mktemp("private-rabbitmq"))
+def module_broker(tmp_path_factory: pytest.TempPathFactory, report: Report) -> Iterator[PrivateBroker]:
+    source, broker = choose.private_broker(tmp_path_factory.mktemp("private-rabbitmq"), report)
     report(f"RabbitMQ to break: {source.value}")
     run_apart(broker.start())
     yield broker

@@ -4,13 +4,12 @@ import asyncio
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Self
 
 from sandbox.stack import choose
-from sandbox.stack.choose import Broker, Database, Source
+from sandbox.stack.choose import Broker, Database, Report, Source
 from sandbox.stack.errors import CommandFailed, NothingToRun, NotReady, StackError
 
 __all__ = ["Broker", "CommandFailed", "Database", "NotReady", "NothingToRun", "Stack", "StackError"]
@@ -31,7 +30,7 @@ class Stack:
         mongo_uri: str | None = None,
         directory: Path | None = None,
         keep: bool = False,
-        report: Callable[[str], None] = print,
+        report: Report = print,
     ) -> None:
         self._given = (broker_url, mongo_uri)
         self._named_directory = directory
@@ -49,7 +48,9 @@ class Stack:
             self.directory = self._make_directory()
             broker_url, mongo_uri = self._given
             # Choosing may run apt-get for minutes: in a thread, so that Ctrl-C is noticed.
-            source, self.broker = await asyncio.to_thread(choose.broker, self.directory / "rabbitmq", broker_url)
+            source, self.broker = await asyncio.to_thread(
+                choose.broker, self.directory / "rabbitmq", broker_url, self._report
+            )
             self.rabbitmq_url = await self._start("RabbitMQ", source, self.broker)
             source, self.database = await asyncio.to_thread(choose.database, self.directory / "mongodb", mongo_uri)
             self.mongo_uri = await self._start("MongoDB", source, self.database)

@@ -13,6 +13,8 @@ from sandbox.stack.database import SecantusNode
 from sandbox.stack.errors import NothingToRun
 from sandbox.stack.system import System, apt_install, this_system
 
+Report = Callable[[str], None]  # is told one line of progress at a time
+
 MANAGEMENT_PORT = 15672  # where the management plugin listens unless told otherwise
 
 
@@ -105,7 +107,7 @@ class Source(Enum):
 
 
 def choose_broker(
-    *, given: str | None, docker: Callable[[], bool], installed: bool, system: System, setting: str
+    *, given: str | None, docker: Callable[[], bool], installed: bool, system: System, setting: str | None
 ) -> Source:
     """Raises NothingToRun, naming what to install on this system and the setting that names an address."""
     if given:
@@ -119,14 +121,14 @@ def choose_broker(
     raise NothingToRun(system.advice(setting))
 
 
-def choose_private_broker(*, docker: Callable[[], bool], installed: bool, system: System, setting: str) -> Source:
+def choose_private_broker(*, docker: Callable[[], bool], installed: bool, system: System) -> Source:
     """For tests that break it: a process of our own answers signals at once and needs no image."""
     if installed:
         return Source.INSTALLED
-    return choose_broker(given=None, docker=docker, installed=False, system=system, setting=setting)
+    return choose_broker(given=None, docker=docker, installed=False, system=system, setting=None)
 
 
-def choose_database(*, given: str | None, docker: Callable[[], bool], embeddable: bool, setting: str) -> Source:
+def choose_database(*, given: str | None, docker: Callable[[], bool], embeddable: bool, setting: str | None) -> Source:
     """Raises NothingToRun."""
     if given:
         return Source.GIVEN
@@ -134,14 +136,14 @@ def choose_database(*, given: str | None, docker: Callable[[], bool], embeddable
         return Source.DOCKER
     if embeddable:
         return Source.EMBEDDED
-    raise NothingToRun(
-        "no MongoDB to work with. One of these is needed:\n"
-        "  - start Docker (or anything that answers as Docker does)\n"
-        f"  - name one that runs:  {setting}=mongodb://host:27017/"
-    )
+    ways = ["start Docker (or anything that answers as Docker does)"]
+    if setting:
+        ways.append(f"name one that runs:  {setting}=mongodb://host:27017/")
+    raise NothingToRun("\n".join(["no MongoDB to work with. One of these is needed:", *(f"  - {way}" for way in ways)]))
 
 
-def broker(directory: Path, given: str | None, setting: str = "RABBITMQ_URL") -> tuple[Source, Broker]:
+def broker(directory: Path, given: str | None, report: Report, setting: str = "RABBITMQ_URL") -> tuple[Source, Broker]:
+    """A broker to start. Blocks, for minutes when it must be installed first."""
     source = choose_broker(
         given=given,
         docker=docker_answers,
@@ -152,14 +154,13 @@ def broker(directory: Path, given: str | None, setting: str = "RABBITMQ_URL") ->
     if source is Source.GIVEN:
         assert given is not None
         return source, GivenBroker(given)
-    return source, _own_broker(source, directory)
+    return source, _own_broker(source, directory, report)
 
 
-def private_broker(directory: Path, setting: str = "TEST_RABBITMQ_URL") -> tuple[Source, PrivateBroker]:
-    source = choose_private_broker(
-        docker=docker_answers, installed=find_server() is not None, system=this_system(), setting=setting
-    )
-    return source, _own_broker(source, directory)
+def private_broker(directory: Path, report: Report) -> tuple[Source, PrivateBroker]:
+    """A broker to start and to break. Blocks as `broker` does."""
+    source = choose_private_broker(docker=docker_answers, installed=find_server() is not None, system=this_system())
+    return source, _own_broker(source, directory, report)
 
 
 def database(directory: Path, given: str | None, setting: str = "MONGO_URI") -> tuple[Source, Database]:
@@ -170,10 +171,10 @@ def database(directory: Path, given: str | None, setting: str = "MONGO_URI") -> 
     return source, MongoContainer() if source is Source.DOCKER else SecantusNode(directory)
 
 
-def private_database(directory: Path, setting: str = "TEST_MONGO_URI") -> tuple[Source, PrivateDatabase]:
+def private_database(directory: Path) -> tuple[Source, PrivateDatabase]:
     if can_embed():
         return Source.EMBEDDED, SecantusNode(directory)
-    return choose_database(given=None, docker=docker_answers, embeddable=False, setting=setting), MongoContainer()
+    return choose_database(given=None, docker=docker_answers, embeddable=False, setting=None), MongoContainer()
 
 
 def can_embed() -> bool:
@@ -181,10 +182,11 @@ def can_embed() -> bool:
     return importlib.util.find_spec("secantus") is not None
 
 
-def _own_broker(source: Source, directory: Path) -> PrivateBroker:
+def _own_broker(source: Source, directory: Path, report: Report) -> PrivateBroker:
     if source is Source.DOCKER:
         return RabbitMQContainer()
     if source is Source.APT:
+        report("RabbitMQ: none here, installing rabbitmq-server with apt-get; this can take some minutes …")
         apt_install("rabbitmq-server", directory / "apt.log")
     server = find_server()
     if server is None:

@@ -14,6 +14,8 @@ from sandbox.stack.errors import CommandFailed
 INSTALL_S = 600.0  # Erlang is a download of 100 MB on a slow mirror
 APT = ("apt-get", "-o", "DPkg::Lock::Timeout=120", "-qq")  # another apt may be at work: wait for it
 
+SYSTEMD = Path("/run/systemd/system")  # there when systemd runs this machine: sd_booted(3)
+
 COMMANDS = {
     "debian": "sudo apt-get install rabbitmq-server",
     "fedora": "sudo dnf install rabbitmq-server",
@@ -34,20 +36,16 @@ class System:
     def can_install(self) -> bool:
         return self.family == "debian" and self.is_root
 
-    def advice(self, setting: str) -> str:
-        """What to do to have a RabbitMQ, in the order of least effort."""
+    def advice(self, setting: str | None) -> str:
+        """What to do to have a RabbitMQ; the setting names one that runs, where such a one would do."""
         command = COMMANDS.get(self.family)
         install = (
             f"install RabbitMQ:  {command}" if command else "install RabbitMQ 3.10 or newer, with its scripts in PATH"
         )
-        return "\n".join(
-            [
-                "no RabbitMQ to work with. One of these is needed:",
-                f"  - {install}",
-                "  - start Docker (or anything that answers as Docker does)",
-                f"  - name one that runs:  {setting}=amqp://user:password@host:5672/",
-            ]
-        )
+        ways = [install, "start Docker (or anything that answers as Docker does)"]
+        if setting:
+            ways.append(f"name one that runs:  {setting}=amqp://user:password@host:5672/")
+        return "\n".join(["no RabbitMQ to work with. One of these is needed:", *(f"  - {way}" for way in ways)])
 
 
 def this_system() -> System:
@@ -74,7 +72,7 @@ def apt_install(package: str, log: Path, run: Callable[..., object] = subprocess
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     commands = [[*APT, "update"], [*APT, "install", "-y", "--no-install-recommends", package]]
     # Debian starts and enables a service that it has just installed. Nobody asked for one, so it ends with us.
-    if Path("/run/systemd/system").exists() and shutil.which("systemctl"):
+    if SYSTEMD.exists() and shutil.which("systemctl"):
         commands.append(["systemctl", "disable", "--now", package])
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:

@@ -1,11 +1,23 @@
 """The local stack against the real programs: what the rest of the tests stand on."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
 import aio_pika
 import pytest
 from pymongo import AsyncMongoClient
 
 from sandbox.stack import CommandFailed
+from sandbox.stack.broker import find_server
 from sandbox.stack.choose import PrivateBroker, PrivateDatabase
+from sandbox.stack.containers import docker_answers
+from sandbox.stack.ports import is_free
 
 
 async def publish(url: str, queue: str, body: bytes) -> None:
@@ -82,3 +94,51 @@ async def test_a_killed_database_keeps_what_it_acknowledged(private_database: Pr
     await private_database.restart()
     async with AsyncMongoClient[dict[str, object]](private_database.uri) as client:
         assert await client["kept"]["c"].find_one({}) == {"_id": 1}
+
+
+# A program that has a stack, says where, and stays: what `payments-sandbox run` is at heart.
+STAY = """
+import asyncio, json
+from sandbox.stack import Stack
+
+async def main():
+    async with Stack(report=lambda _: None) as stack:
+        broker = stack.broker
+        ports = [broker.port, broker.management_port, broker._epmd_port, stack.database.port]
+        print(json.dumps({"directory": str(stack.directory), "ports": ports}), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def staying(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    if docker_answers() or find_server() is None:
+        pytest.skip("about servers that are processes; containers are ended by testcontainers' reaper")
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    program = subprocess.Popen([sys.executable, "-c", STAY], stdout=subprocess.PIPE, text=True, env=environment)
+    with program:
+        yield program
+        program.kill()
+
+
+def wait_until_free(ports: list[int], within_s: float = 10.0) -> bool:
+    deadline = time.monotonic() + within_s
+    while not all(is_free(port) for port in ports):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_when_a_stack_ends(staying: subprocess.Popen[str], number: signal.Signals) -> None:
+    """After Ctrl-C no server of the stack listens and its directory is gone; after kill -9 no server listens."""
+    assert staying.stdout is not None
+    said = json.loads(staying.stdout.readline())
+    assert not any(is_free(port) for port in said["ports"])
+    staying.send_signal(number)
+    staying.wait(timeout=30)
+    assert wait_until_free(said["ports"])
+    assert not (number is signal.SIGINT and Path(said["directory"]).exists())

@@ -10,17 +10,16 @@ call again with the same `command_id`: it is carried out once, and the answer is
 import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
+from ssl import SSLContext
 from types import TracebackType
 from typing import Self
 
-import aio_pika
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
-from aio_pika.exceptions import AMQPError, DeliveryError, PublishError
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
 
 from contracts import topology, transport
 from contracts.commands import CancelPayment, Command, ConfirmPayment, CreatePayment
-from contracts.envelope import CONTENT_TYPE, decode, encode, unwrap, wrap
-from contracts.errors import InvalidMessage, NoReply, NotStored, OutcomeUnknown
+from contracts.envelope import decode, encode, unwrap, wrap
+from contracts.errors import NoReply, NotStored
 from contracts.replies import Reply
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -36,20 +35,35 @@ LIFETIME = timedelta(minutes=15)
 class PaymentsClient:
     """Sends commands and awaits their replies; one connection, one channel, any number of callers at once."""
 
-    def __init__(self, url: str, *, source: str, reply_timeout_s: float = REPLY_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        source: str,
+        reply_timeout_s: float = REPLY_TIMEOUT_S,
+        ssl_context: SSLContext | None = None,
+    ) -> None:
         self._url = url
         self._source = source
         self._reply_timeout_s = reply_timeout_s
-        self._waiting: dict[str, asyncio.Future[Reply]] = {}
+        self._ssl_context = ssl_context
+        self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
         self._connection: AbstractRobustConnection | None = None
-        self._exchange: aio_pika.abc.AbstractExchange | None = None
+        self._exchange: AbstractExchange | None = None
 
     async def __aenter__(self) -> Self:
-        self._connection = await transport.connect(self._url, f"{self._source} payments client")
-        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        replies = await channel.get_queue(REPLY_TO, ensure=False)
-        await replies.consume(self._on_reply, no_ack=True)
-        self._exchange = await channel.get_exchange(topology.COMMANDS, ensure=False)
+        name = f"{self._source} payments client"
+        self._connection = await transport.connect(self._url, name, ssl_context=self._ssl_context)
+        try:
+            channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+            channel.close_callbacks.add(self._on_channel_lost)
+            # Declared, not just named: the channel then consumes it again before anybody publishes after a reconnect.
+            replies = await channel.declare_queue(REPLY_TO, passive=True)
+            await replies.consume(self._on_reply, no_ack=True)
+            self._exchange = await channel.get_exchange(topology.COMMANDS, ensure=False)
+        except BaseException:
+            await self._connection.close()
+            raise
         return self
 
     async def __aexit__(
@@ -58,8 +72,8 @@ class PaymentsClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for waiting in self._waiting.values():
-            waiting.cancel()
+        self._exchange = None
+        self._give_up()
         if self._connection is not None:
             await self._connection.close()
 
@@ -86,7 +100,8 @@ class PaymentsClient:
     ) -> Reply:
         """Publish a command and await its reply.
 
-        Raises NotStored (publish again), OutcomeUnknown or NoReply (call again with the same command_id).
+        Raises NotStored (publish again), OutcomeUnknown or NoReply (call again with the same command_id), and
+        InvalidMessage for an answer that this version cannot read.
         """
         name = command_id or f"cmd_{uuid.uuid4().hex}"
         now = datetime.now(UTC)
@@ -102,46 +117,41 @@ class PaymentsClient:
             traceparent=traceparent,
         )
         ticket = uuid.uuid4().hex
-        waiting: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        waiting: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
         self._waiting[ticket] = waiting
         try:
             await self._publish(command.TYPE, encode(envelope), ticket)
             async with asyncio.timeout(reply_timeout_s or self._reply_timeout_s):
-                return await waiting
+                answer = await waiting
         except TimeoutError:
             raise NoReply(f"{command.TYPE} {name} is stored; no answer came in time") from None
         finally:
             del self._waiting[ticket]
+        if answer is None:
+            raise NoReply(f"{command.TYPE} {name} is stored; the connection closed before its answer")
+        return unwrap(decode(answer), {Reply.TYPE: Reply})
 
     async def _publish(self, kind: str, body: bytes, ticket: str) -> None:
         if self._exchange is None:
             raise NotStored("the client is not open: use `async with PaymentsClient(...)`")
-        message = aio_pika.Message(
-            body,
-            content_type=CONTENT_TYPE,
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            message_id=ticket,
-            type=kind,
-            correlation_id=ticket,
-            reply_to=REPLY_TO,
-        )
-        try:
-            async with asyncio.timeout(transport.PUBLISH_TIMEOUT_S):
-                await self._exchange.publish(message, kind, mandatory=True)
-        except PublishError:
-            raise NotStored(f"no queue takes {kind!r}: is the payments topology declared?") from None
-        except DeliveryError as error:
-            raise NotStored(f"the broker refused it: {error}") from error
-        except TimeoutError:
-            raise OutcomeUnknown(f"no confirm for {kind!r} in time") from None
-        except (AMQPError, ConnectionError, OSError, RuntimeError) as error:
-            raise OutcomeUnknown(f"{type(error).__name__}: {error}") from error
+        message = transport.persistent(body, kind=kind, correlation_id=ticket, reply_to=REPLY_TO)
+        sending = self._exchange.publish(message, kind, mandatory=True)
+        destination = f"{kind!r} on {topology.COMMANDS!r}"
+        published = await transport.outcome(sending, destination, transport.PUBLISH_TIMEOUT_S)
+        published.require()
 
     async def _on_reply(self, message: AbstractIncomingMessage) -> None:
-        waiting = self._waiting.get(message.correlation_id or "")
-        if waiting is None or waiting.done():
-            return
-        try:
-            waiting.set_result(unwrap(decode(message.body), {Reply.TYPE: Reply}))
-        except InvalidMessage as error:
-            waiting.set_exception(error)
+        self._answer(message.correlation_id or "", message.body)
+
+    def _on_channel_lost(self, *_: object) -> None:
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """An answer is addressed to the channel that asked: when it is gone, waiting is in vain."""
+        for ticket in self._waiting:
+            self._answer(ticket, None)
+
+    def _answer(self, ticket: str, body: bytes | None) -> None:
+        waiting = self._waiting.get(ticket)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(body)

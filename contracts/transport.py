@@ -7,7 +7,7 @@ one channel per destination class; a heartbeat that notices a frozen peer in 33 
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
@@ -100,6 +100,56 @@ async def declare_queue(channel: AbstractChannel, queue: topology.Queue) -> Abst
     return declared
 
 
+def persistent(
+    body: bytes,
+    *,
+    kind: str,
+    content_type: str = CONTENT_TYPE,
+    headers: Headers | None = None,
+    correlation_id: str | None = None,
+    reply_to: str | None = None,
+    priority: int | None = None,
+) -> aio_pika.Message:
+    """Make a message that survives a restart of the broker, under a fresh id.
+
+    Two publishes in flight under one message id would swap their confirms (RELIABILITY rule 4).
+    """
+    return aio_pika.Message(
+        body,
+        content_type=content_type,
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        message_id=uuid.uuid4().hex,
+        type=kind,
+        headers=dict(headers or {}),
+        correlation_id=correlation_id,
+        reply_to=reply_to,
+        priority=priority,
+    )
+
+
+async def outcome(sending: Awaitable[object], destination: str, timeout_s: float) -> Published:
+    """Await one mandatory publish and say what is known of it; only a cancellation of the caller is raised.
+
+    `sending` ends with the broker's confirm; `destination` names it for people. (RELIABILITY rule 3.)
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            await sending
+    except PublishError:
+        return Published(Stored.UNROUTABLE, f"no queue is bound for {destination}")
+    except DeliveryError as error:
+        return Published(Stored.NO, f"the broker refused it: {error}")
+    except TimeoutError:
+        return Published(Stored.UNKNOWN, "no confirm in time")
+    except (AMQPError, ConnectionError, OSError, RuntimeError) as error:
+        return Published(Stored.UNKNOWN, f"{type(error).__name__}: {error}")
+    except asyncio.CancelledError:
+        if _cancelled_from_outside():
+            raise
+        return Published(Stored.UNKNOWN, "the connection closed under the publish")
+    return Published(Stored.YES)
+
+
 class Publisher:
     """One connection that only publishes, with a channel of its own per exchange.
 
@@ -137,34 +187,17 @@ class Publisher:
         """
         if len(body) > MAX_PUBLISH_BYTES:
             return Published(Stored.NO, f"body has {len(body)} bytes, at most {MAX_PUBLISH_BYTES} are published")
-        message = aio_pika.Message(
+        message = persistent(
             body,
+            kind=kind,
             content_type=content_type,
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            message_id=uuid.uuid4().hex,
-            type=kind,
-            headers=dict(headers or {}),
+            headers=headers,
             correlation_id=correlation_id,
             reply_to=reply_to,
             priority=priority,
         )
-        try:
-            async with asyncio.timeout(timeout_s or self._timeout_s):
-                target = await self._exchange(exchange)
-                await target.publish(message, routing_key, mandatory=True)
-        except PublishError:
-            return Published(Stored.UNROUTABLE, f"no queue is bound for {routing_key!r} on {exchange!r}")
-        except DeliveryError as error:
-            return Published(Stored.NO, f"the broker refused it: {error}")
-        except TimeoutError:
-            return Published(Stored.UNKNOWN, "no confirm in time")
-        except (AMQPError, ConnectionError, OSError, RuntimeError) as error:
-            return Published(Stored.UNKNOWN, f"{type(error).__name__}: {error}")
-        except asyncio.CancelledError:
-            if _cancelled_from_outside():
-                raise
-            return Published(Stored.UNKNOWN, "the connection closed under the publish")
-        return Published(Stored.YES)
+        sending = self._send(exchange, routing_key, message)
+        return await outcome(sending, f"{routing_key!r} on {exchange!r}", timeout_s or self._timeout_s)
 
     async def reply(self, reply_to: str, correlation_id: str | None, body: bytes, *, kind: str) -> None:
         """Answer a requester, best effort: not mandatory, because a direct reply address is never 'routable'."""
@@ -192,6 +225,10 @@ class Publisher:
         """
         answer = await self.publish(topology.EVENTS, "probe", b"{}", kind="probe", timeout_s=timeout_s)
         return answer.stored in {Stored.YES, Stored.UNROUTABLE}
+
+    async def _send(self, exchange: str, routing_key: str, message: aio_pika.Message) -> None:
+        target = await self._exchange(exchange)
+        await target.publish(message, routing_key, mandatory=True)
 
     async def _exchange(self, name: str) -> AbstractExchange:
         found = self._exchanges.get(name)
@@ -235,5 +272,7 @@ __all__ = [
     "connect",
     "declare",
     "declare_queue",
+    "outcome",
+    "persistent",
     "publisher",
 ]

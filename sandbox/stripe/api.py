@@ -9,6 +9,7 @@ import asyncio
 import base64
 import binascii
 import json
+import re
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ HTML_502 = (
     b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n<center><h1>502 Bad Gateway</h1></center>\r\n"
     b"</body>\r\n</html>\r\n"
 )
+VERSION = re.compile(r"\d{4}-\d{2}-\d{2}(\.[a-z]+)?(;.*)?$")
 CORS = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"GET, HEAD, PUT, PATCH, POST, DELETE"),
@@ -102,6 +104,7 @@ class Api:
                 raise _refused(fault)
             found = find(call.method, call.path)
             self._authenticate(call, found[0] if found else None)
+            _check_version(call.headers.get("stripe-version"))
             call.params = forms.decode(call.encoded)
             if found is None:
                 raise errors.unknown_url(call.method, call.path)
@@ -239,6 +242,12 @@ def _refused(fault: Fault) -> StripeError:
             return errors.lock_timeout()
         case _:  # 503; under html_502 nobody sees it
             return errors.unavailable()
+
+
+def _check_version(version: str | None) -> None:
+    """Any version is served the same objects; only its form is checked."""
+    if version is not None and not VERSION.match(version):
+        raise errors.invalid_request(f"Invalid Stripe API version: {version}", stored=False)
 
 
 def _given_key(authorization: str) -> str:

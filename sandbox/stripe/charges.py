@@ -68,7 +68,6 @@ def record(
         "payment_intent": intent["id"],
         "payment_method": method["id"],
         "payment_method_details": {"type": card.kind, card.kind: _details(world, card, method, intent)},
-        "presentment_details": None,
         "radar_options": {},
         "receipt_email": intent["receipt_email"],
         "receipt_number": None,

@@ -87,12 +87,15 @@ ROUTES: dict[str, Route] = {
     "GET balance": Route(account.balance, EXPAND, "balance"),
 }
 
+PREFIX = "/v1/"
 MAX_SEGMENTS = 3
 
 
 def find(method: str, path: str) -> tuple[Route, str | None] | None:
     """The route of `/v1/…` and the id in its path."""
-    segments = path.removeprefix("/v1/").strip("/").split("/")
+    if not path.startswith(PREFIX):
+        return None
+    segments = path[len(PREFIX) :].strip("/").split("/")
     if len(segments) > MAX_SEGMENTS:
         return None
     object_id = segments[1] if len(segments) > 1 else None

@@ -1,6 +1,5 @@
 """The simulator on a port, inside the running event loop: what tests and the demo start."""
 
-import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -40,18 +39,14 @@ def configure(simulator: Simulator) -> uvicorn.Config:
 
 @asynccontextmanager
 async def serve(simulator: Simulator, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Running]:
-    """Serve until the block ends. Ready when it begins."""
-    sock = listen(host, port)
-    server = uvicorn.Server(configure(simulator))
-    task = asyncio.create_task(server._serve([sock]))  # noqa: SLF001  `serve` would take the process's signals
-    try:
-        while not server.started:
-            if task.done():
-                task.result()
-                raise RuntimeError("the simulator ended before it was ready")
-            await asyncio.sleep(0.001)
-        yield Running(f"http://{host}:{sock.getsockname()[1]}", simulator)
-    finally:
-        server.should_exit = True
-        await task
-        sock.close()
+    """Serve until the block ends; ready when it begins. The process's signals stay the host program's."""
+    config = configure(simulator)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    with listen(host, port) as sock:
+        await server.startup(sockets=[sock])
+        try:
+            yield Running(f"http://{host}:{sock.getsockname()[1]}", simulator)
+        finally:
+            await server.shutdown(sockets=[sock])

@@ -90,13 +90,13 @@ class Store(Protocol):
 class Gateway(Protocol):
     """Stripe. Never raises for what Stripe or the network does: every outcome is a message."""
 
-    async def send(self, call: Call, version: int) -> Answer:
-        """Perform one call under its key with its exact parameters."""
+    async def send(self, call: Call, payment: Payment, chained: int) -> Answer:
+        """Perform one call under its key with its exact parameters; `chained` is handed back with the answer."""
 
     async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
         """Retrieve an intent; it counts only for the version that was loaded before."""
 
-    async def find(self, call: Call, payment: Payment, version: int) -> Answer:
+    async def find(self, call: Call, payment: Payment) -> Answer:
         """Look for the intent of a create around each of its sends, by matching metadata in Stripe's lists."""
 
     async def owner(self, intent_id: str) -> Owner | ReadFailed:

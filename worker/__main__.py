@@ -1,0 +1,277 @@
+"""The worker: settings → store, gateway, broker → consumers, relay, sweeper → drain. Read next: handler.py.
+
+One event loop. Two connections to the broker, since an alarm blocks a publishing one whole, acks included. Every part
+is made here and handed to those that need it.
+"""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import structlog
+import uvloop
+from aio_pika.abc import AbstractRobustConnection
+from aio_pika.exceptions import AMQPError
+from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from contracts import topology, transport
+from contracts.environment import SettingError
+from contracts.transport import Publisher
+from worker import settings
+from worker.adapters.consumer import Consumer
+from worker.adapters.documents import to_the_millisecond
+from worker.adapters.gateway import StripeGateway
+from worker.adapters.inbound import Inbound
+from worker.adapters.outbox import EventOutbox
+from worker.adapters.store import MongoStore, database_of, open_client
+from worker.errors import StoreUnavailable
+from worker.handler import Handler
+from worker.jobs.outage import Outage
+from worker.jobs.relay import Relay
+from worker.jobs.sweeper import Sweeper
+from worker.jobs.watchdog import BrokerGone, Watchdog
+from worker.ops import health, logs
+from worker.ports import Gateway, Store
+from worker.settings import Settings
+
+START_LIMIT_S = 120
+"""How long a start waits for the broker and the database before it gives up and exits non-zero (rule 16)."""
+
+CLOSE_S = 3
+"""A frozen broker never says goodbye."""
+
+Part = TypeVar("Part")
+log = structlog.get_logger()
+
+
+def now() -> datetime:
+    """The worker's clock; MongoDB keeps milliseconds, so nothing finer ever enters."""
+    return to_the_millisecond(datetime.now(UTC))
+
+
+def _bare(part: Part) -> Part:
+    return part
+
+
+@dataclass(frozen=True)
+class Wraps:
+    """What a test puts around a part, to crash in the middle of it; in production nothing."""
+
+    store: Callable[[Store], Store] = _bare
+    gateway: Callable[[Gateway], Gateway] = _bare
+    publisher: Callable[[Publisher], Publisher] = _bare
+    consumer: Callable[[Consumer], Consumer] = _bare
+
+
+def main(
+    arguments: Sequence[str] | None = None,
+    variables: Mapping[str, str] = os.environ,
+    wraps: Wraps | None = None,
+) -> int:
+    """Run until a signal; return the exit code: 0 drained, 1 gave up, 2 a setting is missing or malformed."""
+    argparse.ArgumentParser(
+        prog="payments-worker",
+        description="Consumes payment commands and Stripe's webhooks, drives Stripe, announces what happened.",
+        epilog=settings.HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    ).parse_args(arguments)
+    try:
+        chosen = settings.read(variables)
+    except SettingError as error:
+        print(f"payments-worker: {error}", file=sys.stderr)
+        return 2
+    logs.configure(chosen.log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(run(chosen, wraps or Wraps()))
+
+
+async def run(chosen: Settings, wraps: Wraps) -> int:
+    """Answer `/health` at once, start every part, run until told to stop, drain."""
+    stop = asyncio.Event()
+    _on_signals(stop)
+    probe: health.Probe = _starting
+    try:
+        listening = health.listen(chosen.port)
+    except OSError as error:
+        log.critical("cannot_listen", port=chosen.port, reason=error.strerror)
+        return 1
+    async with AsyncExitStack() as closing:
+        serving = health.server(health.health_app(lambda: probe()))  # noqa: PLW0108 - it changes once all is started
+        server = asyncio.create_task(serving.serve(sockets=[listening]))
+        log.info("listening", host="0.0.0.0", port=listening.getsockname()[1], deployment=chosen.deployment)  # noqa: S104
+        code = 0
+        try:
+            worker = await _start(chosen, wraps, stop, closing)
+            probe = worker.probe
+            await worker.run(stop)
+        except* _Stopped:
+            log.info("stopped_while_starting")
+        except* (RetryError, BrokerGone, transport.ChannelClosed) as gone:
+            log.critical("giving_up", reason=str(gone.exceptions[0]))
+            code = 1
+        serving.should_exit = True
+        await server
+    log.info("stopped")
+    return code
+
+
+@dataclass
+class Worker:
+    """All parts, started together and drained in order."""
+
+    consuming: AbstractRobustConnection
+    consumers: list[Consumer]
+    watchdog: Watchdog
+    outage: Outage
+    relay: Relay
+    sweeper: Sweeper
+    outbox: EventOutbox
+    ping: Callable[[], Awaitable[bool]]
+    grace_s: float
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consume and do what is due until `stop`, then drain. Raises BrokerGone in a group."""
+        async with asyncio.TaskGroup() as tasks:
+            for consumer in self.consumers:
+                await consumer.start(self.consuming)
+            runs = (self.relay.run, self.sweeper.run, self.outbox.run, self.outage.run, self.watchdog.run)
+            jobs = [tasks.create_task(job()) for job in runs]
+            log.info("ready", queues=[consumer.name for consumer in self.consumers])
+            await stop.wait()
+            self.stopping.set()
+            for job in jobs:
+                job.cancel()
+            await self._drain()
+
+    async def probe(self) -> dict[str, bool]:
+        """Each part by name, for `/ready`; not ready from the moment a stop is asked for."""
+        return {"running": not self.stopping.is_set()} | await self.watchdog.probe(self.ping)
+
+    async def _drain(self) -> None:
+        """Take nothing new, finish what runs, send what is unsent; without a broker there is only less to do."""
+        log.info("draining")
+        await asyncio.gather(*(consumer.pause() for consumer in self.consumers))
+        await asyncio.gather(*(consumer.drain(self.grace_s) for consumer in self.consumers))
+        try:
+            async with asyncio.timeout(self.grace_s):
+                await self.outbox.flush()
+                await self.relay.sweep(timedelta())
+                await self.outbox.flush()
+        except (StoreUnavailable, TimeoutError):
+            log.warning("unsent_left", reason="the next worker sends them")
+
+
+async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: AsyncExitStack) -> Worker:
+    """Make every part and connect it; the world may come up after us."""
+    client = open_client(chosen.mongo_uri)
+    closing.push_async_callback(client.close)
+    mongo = MongoStore(database_of(client, chosen.mongo_uri))
+    stripe = StripeGateway(chosen.stripe_secret_key, chosen.stripe_api_base)
+    closing.push_async_callback(stripe.close)
+    await _patiently("database", mongo.prepare, (StoreUnavailable,), stop)
+    publishing = await _connect(chosen, "publisher", stop, closing)
+    consuming = await _connect(chosen, "consumer", stop, closing)
+    await transport.declare(publishing)
+
+    store, gateway, publisher = wraps.store(mongo), wraps.gateway(stripe), wraps.publisher(Publisher(publishing))
+    outbox = EventOutbox(publisher, store)
+    handler = Handler(store, gateway, outbox, now)
+    inbound = Inbound(handler, store, gateway, outbox, now, deployment=chosen.deployment, livemode=chosen.livemode)
+    consumers: list[Consumer] = []
+    outage = Outage(consumers, mongo.ping)
+    declared = {queue.name: queue for queue in topology.QUEUES}
+    for name, apply, prefetch in (
+        (topology.COMMANDS_QUEUE, inbound.command, chosen.prefetch),
+        (topology.PRIVILEGED_QUEUE, inbound.command, chosen.prefetch),
+        (topology.STRIPE_QUEUE, inbound.stripe, chosen.prefetch),
+        (topology.QUARANTINE_QUEUE, inbound.by_origin, 1),
+    ):
+        consumer = Consumer(declared[name], apply, publisher, prefetch=prefetch, on_outage=outage.begin)
+        consumers.append(wraps.consumer(consumer))
+    return Worker(
+        consuming=consuming,
+        consumers=consumers,
+        watchdog=Watchdog(consumers, publisher, outage),
+        outage=outage,
+        relay=Relay(store, outbox, now),
+        sweeper=Sweeper(store, handler, now),
+        outbox=outbox,
+        ping=mongo.ping,
+        grace_s=chosen.grace_s,
+    )
+
+
+async def _starting() -> dict[str, bool]:
+    return {"started": False}
+
+
+class _Stopped(Exception):
+    """A signal came before the start was through."""
+
+
+async def _connect(
+    chosen: Settings,
+    role: str,
+    stop: asyncio.Event,
+    closing: AsyncExitStack,
+) -> AbstractRobustConnection:
+    async def make() -> AbstractRobustConnection:
+        return await transport.connect(chosen.rabbitmq_url, f"payments worker {chosen.deployment} {role}")
+
+    connection: AbstractRobustConnection = await _patiently("broker", make, (AMQPError, OSError, TimeoutError), stop)
+    closing.push_async_callback(_close, connection)
+    return connection
+
+
+async def _close(connection: AbstractRobustConnection) -> None:
+    try:
+        async with asyncio.timeout(CLOSE_S):
+            await connection.close()
+    except (AMQPError, OSError, RuntimeError, TimeoutError):
+        log.info("broker_close_failed")
+
+
+async def _patiently(
+    what: str,
+    make: Callable[[], Awaitable[Any]],
+    errors: tuple[type[BaseException], ...],
+    stop: asyncio.Event,
+) -> Any:
+    """Await a part of the world that may come up after us. Raises RetryError after START_LIMIT_S, _Stopped on a signal."""
+    async for attempt in AsyncRetrying(
+        retry=retry_if_exception_type(errors),
+        wait=wait_random_exponential(multiplier=0.5, max=5),
+        stop=stop_after_delay(START_LIMIT_S),
+    ):
+        if stop.is_set():
+            raise _Stopped
+        if attempt.retry_state.attempt_number > 1:
+            log.warning("waiting", what=what, attempt=attempt.retry_state.attempt_number)
+        with attempt:
+            return await make()
+    raise AssertionError("tenacity returns or raises")
+
+
+def _on_signals(stop: asyncio.Event) -> None:
+    """The first signal drains, the second ends at once."""
+
+    def asked(number: int) -> None:
+        if stop.is_set():
+            log.warning("ended_at_once", signal=signal.Signals(number).name)
+            os._exit(1)
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, asked, number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

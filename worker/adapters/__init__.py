@@ -1,0 +1,1 @@
+"""One kind of I/O each, and no deciding."""

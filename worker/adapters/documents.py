@@ -1,0 +1,162 @@
+"""From records to MongoDB documents and back. Absent is absent: a field that is None is not stored, so that sparse
+indexes stay small and `$exists` means something.
+"""
+
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from contracts.commands import CaptureMethod
+from contracts.replies import RefusalCode, Verdict
+from worker.domain.record import (
+    Address,
+    Announced,
+    Attempt,
+    Call,
+    CallState,
+    Entry,
+    Operation,
+    Outcome,
+    Payment,
+    Refused,
+    Status,
+    Trace,
+)
+
+Document = dict[str, Any]
+
+_SCALARS = tuple(
+    field.name
+    for field in fields(Payment)
+    if field.name not in {"id", "attempts", "calls", "timeline", "events", "intent_id", "latest_charge_id"}
+)
+
+
+def plain(value: Any) -> Any:
+    """A record's value as MongoDB stores it; records become sub-documents without their empty fields."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if hasattr(value, "__dataclass_fields__"):
+        found = {name: getattr(value, name) for name in value.__dataclass_fields__}
+        return {name: plain(item) for name, item in found.items() if item is not None and item not in ((), {}, "")}
+    return value
+
+
+def to_document(payment: Payment) -> Document:
+    """The whole document, as inserted."""
+    document = {name: plain(getattr(payment, name)) for name in _SCALARS if getattr(payment, name) is not None}
+    document |= {name: plain(getattr(payment, name)) for name in ("attempts", "calls", "timeline", "events")}
+    document["_id"] = payment.id
+    document["stripe"] = stripe_part(payment)
+    if payment.check_at is not None:
+        document["check_at"] = payment.check_at
+    unsent = [event.at for event in payment.events if not event.sent]
+    if unsent:
+        document["unsent_at"] = min(unsent)
+    return document
+
+
+def stripe_part(payment: Payment) -> Document:
+    part = {"payment_intent_id": payment.intent_id, "latest_charge_id": payment.latest_charge_id}
+    return {name: value for name, value in part.items() if value is not None}
+
+
+def changes(before: Payment, after: Payment) -> Document:
+    """The update that turns one stored record into the next: changed fields set, lists appended to.
+
+    Events are appended, never rewritten: marking them sent happens beside us without raising the version.
+    """
+    put: Document = {}
+    drop: Document = {}
+    for name in _SCALARS:
+        value = getattr(after, name)
+        if value != getattr(before, name):
+            (drop if value is None else put)[name] = plain(value)
+    if stripe_part(after) != stripe_part(before):
+        put["stripe"] = stripe_part(after)
+    for name in ("attempts", "calls"):
+        if getattr(after, name) != getattr(before, name):
+            put[name] = plain(getattr(after, name))
+    if after.check_at != before.check_at:
+        (drop if after.check_at is None else put)["check_at"] = after.check_at
+    put["version"] = before.version + 1
+    update: Document = {"$set": put}
+    if drop:
+        update["$unset"] = dict.fromkeys(drop, "")
+    push = {}
+    for name in ("timeline", "events"):
+        fresh = getattr(after, name)[len(getattr(before, name)) :]
+        if fresh:
+            push[name] = {"$each": plain(fresh)}
+    if push:
+        update["$push"] = push
+    if "events" in push:
+        update["$min"] = {"unsent_at": min(event.at for event in after.events[len(before.events) :])}
+    return update
+
+
+def from_document(document: Document) -> Payment:
+    """Read a payment; times are milliseconds in MongoDB, so what was written a microsecond finer comes back rounded."""
+    stripe = document.get("stripe", {})
+    known = {name: document[name] for name in _SCALARS if name in document}
+    return Payment(
+        **{
+            **known,
+            "id": document["_id"],
+            "status": Status(document["status"]),
+            "capture_method": CaptureMethod(document["capture_method"]),
+            "intent_id": stripe.get("payment_intent_id"),
+            "latest_charge_id": stripe.get("latest_charge_id"),
+            "attempts": tuple(Attempt(**item) for item in document.get("attempts", ())),
+            "calls": tuple(_call(item) for item in document.get("calls", ())),
+            "timeline": tuple(_entry(item) for item in document.get("timeline", ())),
+            "events": tuple(_event(item) for item in document.get("events", ())),
+        },
+    )
+
+
+def _call(item: Document) -> Call:
+    return Call(
+        **{
+            **item,
+            "operation": Operation(item["operation"]),
+            "state": CallState(item["state"]),
+            "sends": tuple(item.get("sends", ())),
+            "reply": Address(**item["reply"]) if "reply" in item else None,
+            "trace": Trace(**item.get("trace", {})),
+            "refused": _refused(item.get("refused")),
+            "params": item.get("params", {}),
+        },
+    )
+
+
+def _entry(item: Document) -> Entry:
+    return Entry(
+        **{
+            **item,
+            "outcome": Outcome(item["outcome"]),
+            "from_status": Status(item["from_status"]),
+            "to_status": Status(item["to_status"]),
+            "verdict": Verdict(item["verdict"]) if "verdict" in item else None,
+            "refused": _refused(item.get("refused")),
+            "why": item.get("why", ""),
+        },
+    )
+
+
+def _event(item: Document) -> Announced:
+    return Announced(**{**item, "trace": Trace(**item.get("trace", {}))})
+
+
+def _refused(item: Document | None) -> Refused | None:
+    return Refused(**{**item, "code": RefusalCode(item["code"])}) if item else None
+
+
+def to_the_millisecond(moment: datetime) -> datetime:
+    """What MongoDB keeps of a moment. The clock hands out such moments, so that a record read back equals the written."""
+    return moment.astimezone(UTC) - timedelta(microseconds=moment.microsecond % 1000)

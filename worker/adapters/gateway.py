@@ -1,0 +1,256 @@
+"""Stripe, by its official SDK. Performs calls and reads; what an answer means is decided elsewhere.
+
+RELIABILITY rules 17-19: one client per event loop; 30 s a try, one retry by the SDK under the same key, 75 s for all of
+it; the outcome is one of a closed set, and any exception that is not listed is *unknown*.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import stripe
+
+from worker.adapters.snapshots import Unreadable, decline_of, intent_of, owner_of
+from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result, StripeProblem
+from worker.domain.record import Call, Operation, Payment
+from worker.ports import Owner
+
+API_VERSION = "2026-10-28.endive"
+"""Pinned: objects of another version are read again in this one, never guessed (rule 21)."""
+
+TRY_S = 30
+RETRIES = 1
+DEADLINE_S = 75
+"""The SDK's own defaults (80 s a phase, three tries) exceed any handler's deadline (rule 19)."""
+
+FIND_AROUND = timedelta(minutes=2)
+MAX_FOUND = 10_000
+"""Intents looked through for one lost create: more than an account at full speed makes in four minutes is 24,000."""
+
+CONFLICTS = frozenset(
+    {
+        "payment_intent_unexpected_state",
+        "payment_intent_incompatible_payment_method",
+        "charge_already_captured",
+        "charge_already_refunded",
+    },
+)
+"""The object is not in the state that the call needs: read it and apply the truth (rule 18)."""
+
+REFUSALS = frozenset(
+    {
+        None,  # older checks of Stripe's answer 400 with a message and no code
+        "amount_too_large",
+        "amount_too_small",
+        "country_unsupported",
+        "currency_not_supported",
+        "customer_tax_location_invalid",
+        "email_invalid",
+        "incorrect_number",
+        "invalid_characters",
+        "invalid_payment_method",
+        "parameter_invalid_empty",
+        "parameter_invalid_integer",
+        "parameter_invalid_string_blank",
+        "parameter_invalid_string_empty",
+        "parameter_missing",
+        "parameter_unknown",
+        "parameters_exclusive",
+        "payment_intent_action_required",
+        "payment_intent_konbini_rejected_confirmation_number",
+        "payment_intent_mandate_invalid",
+        "payment_intent_payment_attempt_expired",
+        "payment_method_bank_account_already_verified",
+        "payment_method_currency_mismatch",
+        "payment_method_invalid_parameter",
+        "payment_method_invalid_parameter_testmode",
+        "payment_method_not_available",
+        "payment_method_provider_decline",
+        "payment_method_unactivated",
+        "payment_method_unexpected_state",
+        "payment_method_unsupported_type",
+        "resource_missing",
+        "return_url_required",
+        "testmode_charges_only",
+        "token_already_used",
+        "token_in_use",
+        "url_invalid",
+    },
+)
+"""Definite answers that a caller can cause. Source: Stripe docs, "Error codes". Any other code waits for a person."""
+
+
+class StripeGateway:
+    """See ports.Gateway."""
+
+    def __init__(self, secret_key: str, api_base: str | None = None) -> None:
+        self._http = stripe.AIOHTTPClient(timeout=TRY_S)
+        self._client = stripe.StripeClient(
+            secret_key,
+            http_client=self._http,
+            base_addresses={"api": api_base} if api_base else None,
+            max_network_retries=RETRIES,
+            stripe_version=API_VERSION,
+        )
+
+    async def send(self, call: Call, payment: Payment, chained: int) -> Answer:
+        answer = await self._answer(call, payment)
+        return replace(answer, chained=chained)
+
+    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
+        try:
+            found = await self._retrieve(intent_id)
+            intent = intent_of(found)
+        except stripe.StripeError as error:
+            lost = error.http_status == 404
+            return ReadFailed(reason=f"{type(error).__name__} {error.http_status or ''}".strip(), lost=lost)
+        except Exception as error:  # noqa: BLE001 - rule 18: what is not listed is unknown, and a read is repeated
+            return ReadFailed(reason=type(error).__name__)
+        return IntentSeen(message_id=f"read-{version}", event_type="read", intent=intent, version=version)
+
+    async def find(self, call: Call, payment: Payment) -> Answer:
+        try:
+            for since, until in _windows(call.sends):
+                found = await self._search(payment, since, until)
+                if found is not None:
+                    return Answer(call_id=call.id, result=Result.DONE, version=payment.version, intent=intent_of(found))
+        except stripe.StripeError as error:
+            return _refused(call, payment, error, Result.UNKNOWN)
+        except Exception as error:  # noqa: BLE001 - rule 18: what is not listed is unknown, and a search is repeated
+            return _unknown(call, payment, error)
+        return Answer(call_id=call.id, result=Result.NOT_FOUND, version=payment.version)
+
+    async def owner(self, intent_id: str) -> Owner | ReadFailed:
+        try:
+            return owner_of(await self._retrieve(intent_id))
+        except stripe.StripeError as error:
+            return ReadFailed(reason=type(error).__name__, lost=error.http_status == 404)
+        except Exception as error:  # noqa: BLE001 - rule 18: what is not listed is unknown, and the question is repeated
+            return ReadFailed(reason=type(error).__name__)
+
+    async def close(self) -> None:
+        """Close the connections to Stripe."""
+        await self._http.close_async()  # type: ignore[no-untyped-call] # the SDK types only its resources
+
+    async def _answer(self, call: Call, payment: Payment) -> Answer:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                found = await self._perform(call)
+            intent = intent_of(_json(found))
+        except stripe.StripeError as error:
+            return _refused(call, payment, error, classify(error))
+        except Exception as error:  # noqa: BLE001 - rule 18: any exception that is not listed is unknown
+            return _unknown(call, payment, error)
+        response = found.last_response
+        return Answer(
+            call_id=call.id,
+            result=Result.DONE,
+            version=payment.version,
+            intent=intent,
+            request_id=response.request_id if response else None,
+        )
+
+    async def _perform(self, call: Call) -> stripe.PaymentIntent:
+        intents = self._client.v1.payment_intents
+        options: Any = {"idempotency_key": call.key}
+        params: Any = call.params
+        match call.operation:
+            case Operation.CREATE:
+                return await intents.create_async(params, options)
+            case Operation.CONFIRM:
+                return await intents.confirm_async(_target(call), params, options)
+            case Operation.CANCEL:
+                return await intents.cancel_async(_target(call), params, options)
+
+    async def _retrieve(self, intent_id: str) -> dict[str, Any]:
+        async with asyncio.timeout(DEADLINE_S):
+            return _json(await self._client.v1.payment_intents.retrieve_async(intent_id))
+
+    async def _search(self, payment: Payment, since: datetime, until: datetime) -> dict[str, Any] | None:
+        window: Any = {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1}
+        looked = 0
+        async with asyncio.timeout(DEADLINE_S):
+            page = await self._client.v1.payment_intents.list_async(
+                {"created": window, "limit": 100},
+            )
+            async for found in page.auto_paging_iter():
+                owner = owner_of(_json(found))
+                if (owner.payment_id, owner.deployment) == (payment.id, payment.deployment):
+                    return _json(found)
+                looked += 1
+                if looked >= MAX_FOUND:
+                    raise Unreadable(f"more than {MAX_FOUND} intents around one send")
+        return None
+
+
+def classify(error: stripe.StripeError) -> Result:
+    """Rule 18, in one place."""
+    status = error.http_status or 0
+    if isinstance(error, stripe.IdempotencyError):
+        return Result.KEY_MISUSED
+    if isinstance(error, stripe.CardError):
+        return Result.DECLINED
+    if status in {401, 403, 409, 429}:
+        return Result.NOT_EXECUTED
+    if status >= 500:
+        return Result.STORED_ERROR if _replayed(error) else Result.UNKNOWN
+    if isinstance(error, stripe.InvalidRequestError):
+        if error.code in CONFLICTS:
+            return Result.CONFLICT
+        return Result.REFUSED if error.code in REFUSALS else Result.UNLISTED
+    return Result.UNKNOWN
+
+
+def _replayed(error: stripe.StripeError) -> bool:
+    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
+    return headers.get("idempotent-replayed") == "true"
+
+
+def _refused(call: Call, payment: Payment, error: stripe.StripeError, result: Result) -> Answer:
+    body = error.json_body if isinstance(error.json_body, dict) else {}
+    found = body.get("error") if isinstance(body.get("error"), dict) else {}
+    assert isinstance(found, dict)
+    embedded = found.get("payment_intent")
+    problem = StripeProblem(
+        code=error.code or (f"http_{error.http_status}" if error.http_status else type(error).__name__),
+        message=error.user_message or type(error).__name__ if result is not Result.UNKNOWN else type(error).__name__,
+        field=found.get("param"),
+        decline=decline_of(found) if result is Result.DECLINED else None,
+    )
+    if result in {Result.UNKNOWN, Result.NOT_EXECUTED} and error.http_status:
+        problem = StripeProblem(f"http_{error.http_status}", problem.message)
+    return Answer(
+        call_id=call.id,
+        result=result,
+        version=payment.version,
+        intent=intent_of(embedded) if embedded and result is Result.DECLINED else None,
+        problem=problem,
+        request_id=error.request_id,
+    )
+
+
+def _unknown(call: Call, payment: Payment, error: Exception) -> Answer:
+    problem = StripeProblem(type(error).__name__, "no answer that can be understood")
+    return Answer(call_id=call.id, result=Result.UNKNOWN, version=payment.version, problem=problem)
+
+
+def _target(call: Call) -> str:
+    assert call.intent_id is not None, "a call that moves money addresses a stored id"
+    return call.intent_id
+
+
+def _windows(sends: tuple[datetime, ...]) -> Iterator[tuple[datetime, datetime]]:
+    """The time around each send, overlapping ones as one."""
+    since, until = sends[0] - FIND_AROUND, sends[0] + FIND_AROUND
+    for moment in sends[1:]:
+        if moment - FIND_AROUND > until:
+            yield since, until
+            since = moment - FIND_AROUND
+        until = moment + FIND_AROUND
+    yield since, until
+
+
+def _json(found: stripe.StripeObject) -> dict[str, Any]:
+    return found.to_dict()

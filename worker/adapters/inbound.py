@@ -1,0 +1,106 @@
+"""What each inbound queue's deliveries are: which translation, then the handler."""
+
+import hashlib
+from datetime import datetime
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from contracts import topology
+from contracts.errors import InvalidMessage
+from contracts.replies import Refusal as RefusalReply
+from contracts.replies import RefusalCode, Reply, Verdict
+from worker.adapters import translate
+from worker.adapters.translate import StripeEvent
+from worker.domain.messages import ReadFailed
+from worker.domain.record import Address, Outcome, Payment
+from worker.errors import StripeUnavailable
+from worker.handler import Clock, Handler, Report
+from worker.ports import Gateway, Ignored, Outbox, Owner, Refusal, Store
+
+
+class Inbound:
+    """Turns deliveries into handled messages. Raises InvalidMessage for what is none, WorkerError for 'later'."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        store: Store,
+        gateway: Gateway,
+        outbox: Outbox,
+        clock: Clock,
+        *,
+        deployment: str,
+        livemode: bool,
+    ) -> None:
+        self._handler = handler
+        self._store = store
+        self._gateway = gateway
+        self._outbox = outbox
+        self._clock = clock
+        self._deployment = deployment
+        self._livemode = livemode
+
+    async def by_origin(self, message: AbstractIncomingMessage) -> Report:
+        """Apply a delivery of the quarantine queue as its origin queue would have."""
+        if message.headers.get(topology.HEADER_ORIGIN) == topology.STRIPE_QUEUE:
+            return await self.stripe(message)
+        return await self.command(message)
+
+    async def command(self, message: AbstractIncomingMessage) -> Report:
+        """Apply a command. One of the wrong shape is refused to its sender, or is a dead letter if it left no address."""
+        address = Address(message.reply_to, message.correlation_id) if message.reply_to else None
+        now = self._clock()
+        try:
+            command = translate.command(message.body, address, self._deployment, now)
+        except InvalidMessage as error:
+            if address is None:
+                raise
+            return await self._refuse(error, address, message.body, now)
+        return await self._handler.command(command)
+
+    async def stripe(self, message: AbstractIncomingMessage) -> Report:
+        """Apply a webhook event, or record why it is ignored."""
+        event = translate.stripe_event(message.body, livemode=self._livemode)
+        if event.news is None:
+            return await self._ignore(event, event.ignored)
+        payment_id, why = await self._payment_of(event)
+        if payment_id is None:
+            return await self._ignore(event, why)
+        report = await self._handler.news(payment_id, event.news)
+        if report.payment_id is None:
+            return await self._ignore(event, "no such payment here")
+        return report
+
+    async def _payment_of(self, event: StripeEvent) -> tuple[str | None, str]:
+        """Find the payment by metadata, else by the intent's id, else by asking Stripe whose intent it is."""
+        if event.owner.payment_id is not None:
+            return self._ours(event.owner)
+        assert event.intent_id is not None
+        known: Payment | None = await self._store.by_intent(event.intent_id)
+        if known is not None:
+            return known.id, ""
+        owner = await self._gateway.owner(event.intent_id)
+        if isinstance(owner, ReadFailed):
+            if owner.lost:
+                return None, "its intent does not exist"
+            raise StripeUnavailable(owner.reason)
+        return self._ours(owner)
+
+    def _ours(self, owner: Owner) -> tuple[str | None, str]:
+        if owner.payment_id is None:
+            return None, "nobody's: no metadata of ours"
+        if owner.deployment != self._deployment:
+            return None, "another deployment's"
+        return owner.payment_id, ""
+
+    async def _ignore(self, event: StripeEvent, reason: str) -> Report:
+        await self._store.record_ignored(Ignored(event.id, event.type, reason, self._clock()))
+        return Report(outcome=Outcome.STALE, why=f"ignored: {reason}")
+
+    async def _refuse(self, error: InvalidMessage, address: Address, body: bytes, now: datetime) -> Report:
+        message_id = error.message_id or f"unreadable-{hashlib.sha256(body).hexdigest()[:32]}"
+        await self._store.record_refusal(Refusal(message_id, "command", str(RefusalCode.INVALID), str(error), now))
+        refusal = RefusalReply(code=RefusalCode.INVALID, message=error.rule, field=error.field or None)
+        reply = Reply(command_id=message_id, verdict=Verdict.REFUSED, refusal=refusal)
+        await self._outbox.reply(address, reply)
+        return Report(outcome=Outcome.REFUSED, why=f"invalid: {error}")

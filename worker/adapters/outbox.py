@@ -1,0 +1,105 @@
+"""Tells the world: events to the exchange, replies to requesters, and the mark that an event is sent."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from contracts import topology
+from contracts.envelope import Envelope, encode, schema_uri, sequence_text, wrap
+from contracts.replies import Reply
+from contracts.transport import Publisher, Stored
+from worker.adapters.documents import to_the_millisecond
+from worker.domain.record import Address, Announced, Payment
+from worker.errors import StoreUnavailable
+from worker.ports import Mark, Store
+
+SOURCE = "payments"
+FLUSH_S = 0.05
+"""How long marks gather before they are written together. The event is out already; only the note that it is waits."""
+
+MAX_BATCH = 500
+MAX_WAITING = 20_000
+"""Marks kept while the database is away. Beyond it they are dropped, and the relay's sweep sends those events again."""
+
+log = structlog.get_logger()
+
+
+class EventOutbox:
+    """See ports.Outbox. `run` writes the marks; after `close` everything confirmed is marked, if the database answers."""
+
+    def __init__(self, publisher: Publisher, store: Store) -> None:
+        self._publisher = publisher
+        self._store = store
+        self._marks: list[Mark] = []
+        self._wake = asyncio.Event()
+        self.unroutable = 0
+
+    async def publish(self, payment: Payment, events: Sequence[Announced]) -> None:
+        outcomes = await asyncio.gather(*(self._publish(payment, event) for event in events))
+        sent = tuple(event.sequence for event, stored in zip(events, outcomes, strict=True) if stored)
+        if sent and len(self._marks) < MAX_WAITING:
+            self._marks.append(Mark(payment.id, payment.order_id, sent))
+            self._wake.set()
+
+    async def reply(self, address: Address, reply: Reply) -> None:
+        body = wrap(
+            reply,
+            kind=Reply.TYPE,
+            version=Reply.VERSION,
+            message_id=f"{reply.command_id}.reply",
+            source=SOURCE,
+            subject=reply.payment.payment_id if reply.payment else None,
+            causation_id=reply.command_id,
+        )
+        await self._publisher.reply(address.reply_to, address.correlation_id, encode(body), kind=Reply.TYPE)
+
+    async def run(self) -> None:
+        """Write marks in batches, for ever."""
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(FLUSH_S)
+            try:
+                await self.flush()
+            except StoreUnavailable:
+                await asyncio.sleep(1)
+
+    async def flush(self) -> None:
+        """Write all marks now. Raises StoreUnavailable and keeps them."""
+        while self._marks:
+            batch = self._marks[:MAX_BATCH]
+            await self._store.mark_sent(batch)
+            del self._marks[: len(batch)]
+        self._wake.clear()
+
+    async def _publish(self, payment: Payment, event: Announced) -> bool:
+        published = await self._publisher.publish(
+            topology.EVENTS,
+            event.type,
+            encode(event_envelope(payment.id, event)),
+            kind=event.type,
+            correlation_id=event.trace.correlation_id,
+        )
+        if published.stored is Stored.UNROUTABLE:
+            self.unroutable += 1
+            return True
+        if published.stored is not Stored.YES:
+            log.warning("event_not_sent", payment_id=payment.id, sequence=event.sequence, reason=published.reason)
+        return published.stored is Stored.YES
+
+
+def event_envelope(payment_id: str, event: Announced) -> Envelope:
+    """The envelope of one fact; its id is fixed, so that every repeat can be recognised."""
+    return Envelope(
+        id=f"{payment_id}.{event.sequence}",
+        source=SOURCE,
+        type=event.type,
+        subject=payment_id,
+        time=to_the_millisecond(event.at),
+        dataschema=schema_uri(event.type, 1),
+        sequence=sequence_text(event.sequence),
+        correlationid=event.trace.correlation_id,
+        causationid=event.causation_id,
+        traceparent=event.trace.traceparent,
+        data=event.body,
+    )

@@ -1,0 +1,199 @@
+"""Payments in MongoDB: one document each, one write per step, by compare-and-swap on the version.
+
+RELIABILITY rule 22: majority and journaled writes, a time limit on every operation; a write whose answer is lost is
+unknown, so the caller reloads and decides again. Indexes are sparse, look-ups are equalities or ranges on an indexed
+field (ARCHITECTURE, "Indexes are sparse").
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from pymongo import ASCENDING, AsyncMongoClient, UpdateOne
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import AutoReconnect, DuplicateKeyError, ExecutionTimeout, NetworkTimeout, PyMongoError
+from pymongo.uri_parser import parse_uri
+from pymongo.write_concern import WriteConcern
+
+from worker.adapters.documents import Document, changes, from_document, plain, to_document
+from worker.domain.record import Payment
+from worker.errors import StoreUnavailable
+from worker.ports import Ignored, Mark, Refusal
+
+OPERATION_TIMEOUT_MS = 5_000
+"""Operations take milliseconds; five seconds without an answer is a database in trouble, and waiting helps nobody."""
+
+POOL_SIZE = 50
+"""Connections per worker: as many as there are messages in work at once."""
+
+IGNORED_KEPT = timedelta(days=35)
+"""Longer than Stripe's list of events reaches back (30 days), so that coverage can tell ignored from missing."""
+
+REFUSALS_KEPT = timedelta(days=90)
+
+DEFAULT_DATABASE = "payments"
+
+
+def open_client(uri: str) -> AsyncMongoClient[Document]:
+    """A client for this event loop; it connects when first used."""
+    return AsyncMongoClient(
+        uri,
+        tz_aware=True,
+        w="majority",
+        journal=True,
+        timeoutMS=OPERATION_TIMEOUT_MS,
+        serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
+        maxPoolSize=POOL_SIZE,
+        appname="payments-worker",
+    )
+
+
+def database_of(client: AsyncMongoClient[Document], uri: str) -> AsyncDatabase[Document]:
+    """The database that the address names, or `payments`."""
+    return client[parse_uri(uri)["database"] or DEFAULT_DATABASE]
+
+
+class MongoStore:
+    """See ports.Store."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._database = database
+        self._payments: AsyncCollection[Document] = database["payments"]
+        self._ignored: AsyncCollection[Document] = database["stripe_events"]
+        self._refusals: AsyncCollection[Document] = database["refusals"]
+        self._marking = self._payments.with_options(write_concern=WriteConcern(w=1))
+
+    async def prepare(self) -> None:
+        """Create the indexes; harmless to repeat."""
+        async with _translated():
+            payments = self._payments
+            await payments.create_index([("order_id", ASCENDING)])
+            await payments.create_index([("stripe.payment_intent_id", ASCENDING)], unique=True, sparse=True)
+            await payments.create_index([("check_at", ASCENDING)], sparse=True)
+            await payments.create_index([("unsent_at", ASCENDING)], sparse=True)
+            await self._ignored.create_index([("at", ASCENDING)], expireAfterSeconds=int(IGNORED_KEPT.total_seconds()))
+            await self._refusals.create_index(
+                [("at", ASCENDING)], expireAfterSeconds=int(REFUSALS_KEPT.total_seconds())
+            )
+
+    async def ping(self) -> bool:
+        """Whether the database answers."""
+        try:
+            await self._database.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+    async def by_id(self, payment_id: str) -> Payment | None:
+        return await self._one({"_id": payment_id})
+
+    async def by_intent(self, intent_id: str) -> Payment | None:
+        return await self._one({"stripe.payment_intent_id": intent_id})
+
+    async def by_order(self, order_id: str) -> list[Payment]:
+        async with _translated():
+            found = [from_document(document) async for document in self._payments.find({"order_id": order_id})]
+        return sorted(found, key=lambda payment: payment.number)
+
+    async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
+        async with _translated():
+            if before is None:
+                return await self._insert(after)
+            update = changes(before, after)
+            key = {"_id": before.id, "order_id": before.order_id, "version": before.version}
+            try:
+                result = await self._payments.update_one(key, update)
+            except DuplicateKeyError:
+                return None
+            return replace(after, version=before.version + 1) if result.matched_count else None
+
+    async def _insert(self, after: Payment) -> Payment | None:
+        try:
+            await self._payments.insert_one(to_document(after))
+        except DuplicateKeyError:
+            return None
+        return after
+
+    async def mark_sent(self, marks: Sequence[Mark]) -> None:
+        async with _translated():
+            await self._marking.bulk_write([_mark(mark) for mark in marks], ordered=False)
+
+    async def unsent(self, before: datetime, limit: int) -> list[Payment]:
+        return await self._many({"unsent_at": {"$lt": before}}, limit)
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        async with _translated():
+            cursor = (
+                self._payments.find({"check_at": {"$lte": now}}, {"_id": 1}).sort("check_at", ASCENDING).limit(limit)
+            )
+            return [str(document["_id"]) async for document in cursor]
+
+    async def record_refusal(self, refusal: Refusal) -> None:
+        document = plain(refusal)
+        async with _translated():
+            await self._put(self._refusals, document.pop("message_id"), document)
+
+    async def record_ignored(self, ignored: Ignored) -> None:
+        document = asdict(ignored)
+        async with _translated():
+            await self._put(self._ignored, document.pop("event_id"), document)
+
+    async def _put(self, collection: AsyncCollection[Document], key: str, document: Document) -> None:
+        """First word stays; a concurrent upsert of the same key is 'already there' (rule 22)."""
+        try:
+            await collection.update_one({"_id": key}, {"$setOnInsert": document}, upsert=True)
+        except DuplicateKeyError:
+            return
+
+    async def _one(self, query: Document) -> Payment | None:
+        async with _translated():
+            document = await self._payments.find_one(query)
+        return from_document(document) if document else None
+
+    async def _many(self, query: Document, limit: int) -> list[Payment]:
+        async with _translated():
+            return [from_document(document) async for document in self._payments.find(query).limit(limit)]
+
+
+def _mark(mark: Mark) -> UpdateOne:
+    """Mark and recompute `unsent_at` from what remains, in one pipeline update: nobody hides a neighbour's event."""
+    marked: Any = {
+        "$map": {
+            "input": "$events",
+            "as": "event",
+            "in": {
+                "$cond": [
+                    {"$in": ["$$event.sequence", list(mark.sequences)]},
+                    {"$mergeObjects": ["$$event", {"sent": True}]},
+                    "$$event",
+                ],
+            },
+        },
+    }
+    left: Any = {"$filter": {"input": "$events", "as": "event", "cond": {"$ne": ["$$event.sent", True]}}}
+    oldest: Any = {"$min": {"$map": {"input": left, "as": "event", "in": "$$event.at"}}}
+    return UpdateOne(
+        {"_id": mark.payment_id, "order_id": mark.order_id},
+        [
+            {"$set": {"events": marked}},
+            {"$set": {"unsent_at": {"$ifNull": [oldest, "$$REMOVE"]}}},
+        ],
+    )
+
+
+@asynccontextmanager
+async def _translated() -> AsyncIterator[None]:
+    """Turn what the driver raises for a database in trouble into StoreUnavailable; anything else is our bug and stays."""
+    try:
+        yield
+    except (AutoReconnect, NetworkTimeout, ExecutionTimeout) as error:
+        raise StoreUnavailable(f"{type(error).__name__}") from error
+    except DuplicateKeyError:
+        raise
+    except PyMongoError as error:
+        if error.timeout:
+            raise StoreUnavailable(f"{type(error).__name__}") from error
+        raise

@@ -1,0 +1,43 @@
+"""A database outage pauses consumption: otherwise every message would walk through the delay tiers while it lasts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+import structlog
+
+from worker.adapters.consumer import Consumer
+
+PROBE_EVERY_S = 1.0
+
+log = structlog.get_logger()
+
+
+class Outage:
+    """Pauses all consumers when one finds the database away, probes with a ping, and resumes them."""
+
+    def __init__(self, consumers: Sequence[Consumer], ping: Callable[[], Awaitable[bool]]) -> None:
+        self._consumers = consumers
+        self._ping = ping
+        self._begun = asyncio.Event()
+
+    @property
+    def on(self) -> bool:
+        return self._begun.is_set()
+
+    def begin(self) -> None:
+        """Told by a consumer whose delivery met no database."""
+        self._begun.set()
+
+    async def run(self) -> None:
+        """Wait for outages and sit them out, for ever."""
+        while True:
+            await self._begun.wait()
+            since = monotonic()
+            log.error("database_away", consumers="paused")
+            await asyncio.gather(*(consumer.pause() for consumer in self._consumers))
+            while not await self._ping():  # noqa: ASYNC110 - the database tells nobody that it is back
+                await asyncio.sleep(PROBE_EVERY_S)
+            await asyncio.gather(*(consumer.resume() for consumer in self._consumers))
+            self._begun.clear()
+            log.info("database_back", after_s=round(monotonic() - since, 1))

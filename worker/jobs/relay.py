@@ -1,0 +1,45 @@
+"""The relay's sweep: events whose publish failed, or whose worker died before it could, are sent from here."""
+
+import asyncio
+from datetime import timedelta
+
+import structlog
+
+from worker.errors import StoreUnavailable
+from worker.handler import Clock
+from worker.ports import Outbox, Store
+
+EVERY_S = 2.0
+OLDER_THAN = timedelta(seconds=10)
+"""Younger ones are being published right now by whoever committed them, or wait to be marked."""
+
+BATCH = 100
+
+log = structlog.get_logger()
+
+
+class Relay:
+    """Sends what is unsent. Several may run at once: an event then goes out more than once, under the same id."""
+
+    def __init__(self, store: Store, outbox: Outbox, clock: Clock) -> None:
+        self._store = store
+        self._outbox = outbox
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                await self.sweep(OLDER_THAN)
+            except StoreUnavailable:
+                log.warning("relay_waits", reason="database away")
+
+    async def sweep(self, older_than: timedelta) -> int:
+        """Publish one batch of unsent events older than this; tell how many payments had some."""
+        found = await self._store.unsent(self._clock() - older_than, BATCH)
+        for payment in found:
+            await self._outbox.publish(payment, [event for event in payment.events if not event.sent])
+        if found:
+            log.info("relayed", payments=len(found))
+        return len(found)

@@ -1,0 +1,63 @@
+"""A worker that has had no broker for two minutes ends, so that whoever runs it starts another (RELIABILITY rule 16).
+
+Well means that the consumers are registered, not that a socket is open.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from time import monotonic
+
+import structlog
+
+from contracts.transport import Publisher
+from worker.adapters.consumer import Consumer
+from worker.jobs.outage import Outage
+
+EVERY_S = 1.0
+LIMIT_S = 120.0
+PUBLISH_PROBE_S = 2.0
+
+log = structlog.get_logger()
+
+
+class BrokerGone(Exception):
+    """The broker has been away for longer than the limit."""
+
+
+class Watchdog:
+    """Watches the consumers and the publishing connection."""
+
+    def __init__(self, consumers: Sequence[Consumer], publisher: Publisher, outage: Outage) -> None:
+        self._consumers = consumers
+        self._publisher = publisher
+        self._outage = outage
+
+    async def run(self) -> None:
+        """Watch for ever; raise BrokerGone after LIMIT_S without consumers."""
+        well_at, told = monotonic(), False
+        while True:
+            await asyncio.sleep(EVERY_S)
+            if self._outage.on or await self.consuming():
+                if told:
+                    log.info("broker_back", after_s=round(monotonic() - well_at, 1))
+                well_at, told = monotonic(), False
+                continue
+            if not told:
+                log.warning("broker_away")
+                told = True
+            if monotonic() - well_at > LIMIT_S:
+                raise BrokerGone(f"no broker for {LIMIT_S:g} s")
+
+    async def consuming(self) -> bool:
+        """Whether every consumer is registered at the broker."""
+        registered = await asyncio.gather(*(consumer.registered() for consumer in self._consumers))
+        return bool(registered) and all(registered)
+
+    async def probe(self, ping: Callable[[], Awaitable[bool]]) -> dict[str, bool]:
+        """Each part by name, for `/ready`."""
+        consuming, publishing, database = await asyncio.gather(
+            self.consuming(),
+            self._publisher.probe(PUBLISH_PROBE_S),
+            ping(),
+        )
+        return {"consuming": consuming, "publishing": publishing, "database": database}

@@ -1,0 +1,1 @@
+"""For those who run it: logs, health, the command line."""

@@ -1,0 +1,54 @@
+"""`payments`: the operator's command line."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from contracts.environment import Environment, SettingError
+from worker.adapters.documents import plain
+from worker.adapters.store import MongoStore, database_of, open_client
+from worker.domain.record import Payment
+from worker.errors import StoreUnavailable
+
+
+def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = os.environ) -> int:
+    """Run one command; exit code 0 done, 1 not found or no answer, 2 bad usage or setting."""
+    parser = argparse.ArgumentParser(prog="payments", description="Look into the payment service. Needs MONGO_URI.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    show = commands.add_parser("show", help="print a payment, or all payments of an order, as JSON")
+    show.add_argument("id", help="a payment id (pay_…), a PaymentIntent id (pi_…) or an order id")
+    chosen = parser.parse_args(arguments)
+    try:
+        uri = Environment(variables).url("MONGO_URI", "mongodb", "mongodb+srv")
+    except SettingError as error:
+        print(f"payments: {error}", file=sys.stderr)
+        return 2
+    try:
+        found = asyncio.run(_find(uri, chosen.id))
+    except StoreUnavailable as error:
+        print(f"payments: the database does not answer: {error}", file=sys.stderr)
+        return 1
+    if not found:
+        print(f"payments: nothing is known of {chosen.id!r}", file=sys.stderr)
+        return 1
+    for payment in found:
+        print(json.dumps(plain(payment), indent=2, default=str))
+    return 0
+
+
+async def _find(uri: str, name: str) -> list[Payment]:
+    client = open_client(uri)
+    try:
+        store = MongoStore(database_of(client, uri))
+        if name.startswith("pay_"):
+            one = await store.by_id(name)
+        elif name.startswith("pi_"):
+            one = await store.by_intent(name)
+        else:
+            return await store.by_order(name)
+        return [one] if one else []
+    finally:
+        await client.close()

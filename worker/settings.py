@@ -1,0 +1,64 @@
+"""The worker's settings: read once, at start, frozen; a missing or malformed one fails by name."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from contracts.environment import Environment, SettingError
+
+PREFETCH = 40
+"""Deliveries in work per queue and worker. Most of a command's time is Stripe's, so many may wait for it at once."""
+
+GRACE_S = 25
+"""How long a stop waits for what runs; below Kubernetes' default of 30 s before it kills."""
+
+
+HELP = """settings, from the environment (a secret also as NAME_FILE, the path of a file that holds it):
+  RABBITMQ_URL       amqp:// or amqps:// address of the broker
+  MONGO_URI          mongodb:// address; the database it names, else `payments`
+  STRIPE_SECRET_KEY  sk_test_…, sk_live_… or a restricted key rk_…
+  STRIPE_API_BASE    default https://api.stripe.com; the simulator's address in a sandbox
+  WORKER_PORT        /health and /ready, default 5006; 0 takes a free one
+  DEPLOYMENT         default `default`; events of other deployments are ignored
+  LOG_LEVEL          DEBUG, INFO (default), WARNING, ERROR
+  PREFETCH           deliveries in work per queue, default 40
+  GRACE_S            seconds that a stop waits for what runs, default 25
+"""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """See docs/running.md for each. Secrets are kept out of the representation."""
+
+    rabbitmq_url: str = field(repr=False)
+    mongo_uri: str = field(repr=False)
+    stripe_secret_key: str = field(repr=False)
+    stripe_api_base: str | None
+    deployment: str
+    port: int
+    log_level: str
+    prefetch: int = PREFETCH
+    grace_s: int = GRACE_S
+
+    @property
+    def livemode(self) -> bool:
+        """Whether the key moves real money; events of the other mode are ignored."""
+        return "_live_" in self.stripe_secret_key
+
+
+def read(variables: Mapping[str, str]) -> Settings:
+    """Read the settings. Raises SettingError, whose text names the setting and never shows its value."""
+    env = Environment(variables)
+    key = env.secret("STRIPE_SECRET_KEY")
+    if not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+        raise SettingError("STRIPE_SECRET_KEY must start with sk_test_, sk_live_, rk_test_ or rk_live_")
+    return Settings(
+        rabbitmq_url=env.url("RABBITMQ_URL", "amqp", "amqps"),
+        mongo_uri=env.url("MONGO_URI", "mongodb", "mongodb+srv"),
+        stripe_secret_key=key,
+        stripe_api_base=env.url("STRIPE_API_BASE", "http", "https", default="https://api.stripe.com"),
+        deployment=env.text("DEPLOYMENT", "default"),
+        port=env.port("WORKER_PORT", 5006),
+        log_level=env.log_level(),
+        prefetch=env.number("PREFETCH", PREFETCH, low=1, high=1000),
+        grace_s=env.number("GRACE_S", GRACE_S, low=1, high=600),
+    )

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AnyHttpUrl, Field, StringConstraints, model_validator
+from pydantic import AnyHttpUrl, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.messages import CurrencyCode, Identifier, MetadataKey, MetadataValue, Moment, PaymentId, Request
 
@@ -33,7 +33,7 @@ class CancelReason(StrEnum):
 class CreatePayment(Request):
     """Open the order's payment. Repeating it, under any command id, answers with the live one when the terms agree.
 
-    `amount` is in the currency's minor unit as Stripe counts it (see money.py): 1999 is 19.99 EUR, 500 is 500 JPY.
+    `amount` is in the currency's minor unit as Stripe counts it: 1999 is 19.99 EUR, 500 is 500 JPY.
     """
 
     TYPE: ClassVar[str] = "payment.create"
@@ -52,19 +52,25 @@ class CreatePayment(Request):
 
 
 class ConfirmPayment(Request):
-    """Charge a payment method that the customer chose. `return_url` is where a 3-D Secure page sends them back to."""
+    """Charge a payment method that the customer chose.
+
+    `return_url` is where a 3-D Secure or bank page sends them back to; Stripe refuses a server-side confirm under
+    automatic payment methods without one.
+    """
 
     TYPE: ClassVar[str] = "payment.confirm"
     VERSION: ClassVar[int] = 1
 
     payment_id: PaymentId
     payment_method: Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9_]+$")]
-    return_url: AnyHttpUrl | None = None
+    return_url: AnyHttpUrl
     expires_at: Moment | None = None
 
 
 class CancelPayment(Request):
     """Give up a payment, by its id or by its order's (then also a create that has not arrived yet)."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["payment_id"]}, {"required": ["order_id"]}]})
 
     TYPE: ClassVar[str] = "payment.cancel"
     VERSION: ClassVar[int] = 1

@@ -1,0 +1,1 @@
+"""Writes contracts/schemas from the models: JSON Schemas, the currencies, and the AsyncAPI document. See __main__.py."""

@@ -93,10 +93,7 @@ def balance(world: World, _params: Json) -> Json:
     for charge in world.charges:
         if charge["captured"]:
             money = charge["currency"]
-            kept = charge["amount_captured"] - max(
-                0, charge["amount_refunded"] - (charge["amount"] - charge["amount_captured"])
-            )
-            totals[money] = totals.get(money, 0) + kept
+            totals[money] = totals.get(money, 0) + charge["amount_captured"] - charge["amount_refunded"]
     rows = [{"amount": amount, "currency": money, "source_types": {"card": amount}} for money, amount in totals.items()]
     none = [{"amount": 0, "currency": money, "source_types": {"card": 0}} for money in totals]
     reserved = [{"amount": 0, "currency": money} for money in totals]

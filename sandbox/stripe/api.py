@@ -138,6 +138,7 @@ class Api:
             request_id=call.request_id,
             idempotency_key=call.key,
             publishable=call.publishable,
+            api_version=call.headers.get("stripe-version"),
             address=f"http://{call.headers.get('host', '127.0.0.1')}",
         )
         try:

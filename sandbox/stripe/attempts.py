@@ -6,7 +6,7 @@ confirm ─▶ challenge? ─▶ requires_action ─▶ authenticate ─▶ verd
 
 from typing import Any
 
-from sandbox.stripe import cards, charges, refunds
+from sandbox.stripe import cards, charges
 from sandbox.stripe.cards import Card, Challenge, Decline
 from sandbox.stripe.errors import Json
 from sandbox.stripe.intents import Input, Status, step
@@ -92,14 +92,11 @@ def settle(world: World, intent: Json, *, paid: bool | None = None) -> Json:
 
 
 def capture(world: World, intent: Json, amount: int) -> Json:
-    """Take the authorized money, or a part of it; the rest is released."""
+    """Take the authorized money, or a part of it; the rest is released, which shows in no refund."""
     charge = world.charges.need(intent["latest_charge"])
-    rest = charge["amount"] - amount
     charge = world.charges.change(
         charge, captured=True, amount_captured=amount, balance_transaction=world.ids.new("txn")
     )
-    if rest:
-        charge = refunds.release(world, charge, rest)
     world.emit("charge.captured", charge)
     intent = _move(world, intent, Input.CAPTURE, amount_received=amount, amount_capturable=0)
     world.emit("payment_intent.succeeded", intent)
@@ -108,10 +105,8 @@ def capture(world: World, intent: Json, amount: int) -> Json:
 
 def cancel(world: World, intent: Json, reason: str | None, happened: Input = Input.CANCEL) -> Json:
     """End the intent; an authorization is released."""
-    if intent["status"] == Status.REQUIRES_CAPTURE:
-        charge = world.charges.need(intent["latest_charge"])
-        charge = refunds.release(world, charge, charge["amount"])
-        world.emit("charge.expired" if happened is Input.EXPIRE else "charge.refunded", charge)
+    if happened is Input.EXPIRE:
+        world.emit("charge.expired", world.charges.need(intent["latest_charge"]))
     intent = _move(
         world,
         intent,
@@ -234,7 +229,7 @@ def _add_balance_transaction(world: World, charge_id: str) -> None:
 def _expire(world: World, intent_id: str) -> None:
     intent = world.payment_intents.need(intent_id)
     if intent["status"] == Status.REQUIRES_CAPTURE:
-        cancel(world, intent, "automatic", Input.EXPIRE)
+        cancel(world, intent, "expired", Input.EXPIRE)
 
 
 def _move(world: World, intent: Json, happened: Input, **changes: Any) -> Json:

@@ -1,18 +1,17 @@
 """What was really charged: the judge over everybody else's books. Computed from charges and refunds, never counted along."""
 
 from sandbox.stripe.errors import Json
+from sandbox.stripe.intents import Status
 from sandbox.stripe.world import World
 
 
 def entry(world: World, intent: Json) -> Json:
-    """One PaymentIntent's money. Released authorizations are not refunds here."""
+    """One PaymentIntent's money; `released` is what was authorized and then not captured."""
     charges = world.charges.where("payment_intent", intent["id"])
     good = [charge for charge in charges if charge["status"] == "succeeded"]
     captured = sum(charge["amount_captured"] for charge in good)
-    released = sum(
-        charge["amount"] - charge["amount_captured"] for charge in good if charge["captured"] or charge["refunded"]
-    )
-    returned = sum(charge["amount_refunded"] for charge in good)
+    closed = intent["status"] == Status.CANCELED
+    released = sum(charge["amount"] - charge["amount_captured"] for charge in good if charge["captured"] or closed)
     return {
         "payment_intent": intent["id"],
         "status": intent["status"],
@@ -21,7 +20,7 @@ def entry(world: World, intent: Json) -> Json:
         "amount": intent["amount"],
         "authorized": sum(charge["amount"] for charge in good),
         "captured": captured,
-        "refunded": returned - released,
+        "refunded": sum(charge["amount_refunded"] for charge in good),
         "released": released,
         "charges": len(charges),
         "succeeded_charges": len(good),

@@ -76,14 +76,14 @@ PAYMENT_METHOD_DATA: Spec = {
 _FUTURE_USAGE = enum("off_session", "on_session")
 _CAPTURE = enum("automatic", "automatic_async", "manual")
 _INTENT: Spec = {
-    "allowed_payment_method_types": optional(free),
+    "allowed_payment_method_types": unsettable(array(string())),
     "amount_details": optional(free),
     "application_fee_amount": optional(free),
     "capture_method": optional(_CAPTURE),
     "customer": unsettable(string()),
     "customer_account": optional(free),
     "description": unsettable(string(1000)),
-    "excluded_payment_method_types": optional(free),
+    "excluded_payment_method_types": unsettable(array(string())),
     "hooks": optional(free),
     "metadata": optional(metadata),
     "payment_details": optional(free),

@@ -148,7 +148,7 @@ def card_error(decline: cards.Decline, **extra: Any) -> StripeError:
     error: Json = {"code": decline.code}
     if decline.advice_code:
         error["advice_code"] = decline.advice_code
-    if decline.code in {"card_declined", "authentication_required"} or extra.get("charge"):
+    if decline.code in {"card_declined", "authentication_required"} or "charge" in extra:
         error["decline_code"] = decline.decline_code
     error["doc_url"] = f"https://stripe.com/docs/error-codes/{decline.code.replace('_', '-')}"
     error["message"] = decline.message
@@ -173,11 +173,11 @@ def _card(world: World, details: Json, prefix: str) -> Card:
         )
     number = details["number"].replace(" ", "").replace("-", "")
     _check_expiry(world, details, prefix)
+    if not cards.is_luhn(number):
+        raise card_error(cards.NUMBER)
     card = cards.by_number(number)
     if card is not None and card.kind == "card":
         return card
-    if not cards.is_luhn(number):
-        raise card_error(cards.NUMBER)
     raise card_error(
         cards.Decline(
             "card_declined",

@@ -1,7 +1,6 @@
 """Refunds. Those of cards succeed at once; two test cards make one pending, or fail after it had succeeded.
 
-Releasing an authorization and capturing less than was authorized make a refund too: Stripe shows the part that was not
-captured as refunded on the charge (`amount_refunded`), with a refund object.
+Since 2025-03-31.basil a partial capture or a cancellation makes no refund, and leaves the charge's `amount_refunded` alone.
 """
 
 from sandbox.stripe import currencies
@@ -65,12 +64,6 @@ def cancel(world: World, object_id: str, _params: Json) -> Json:
     raise invalid_request(f"{message}action may be canceled.", stored=True)
 
 
-def release(world: World, charge: Json, amount: int) -> Json:
-    """What was authorized and is not captured goes back. Returns the new charge."""
-    _put(world, charge, amount, status="succeeded", metadata={}, reason=None)
-    return _recount(world, charge)
-
-
 def succeed(world: World, refund_id: str) -> None:
     """A pending refund arrived."""
     old = world.refunds.need(refund_id)
@@ -108,7 +101,7 @@ def _charge(world: World, params: Json) -> Json:
     if charge["status"] == "failed":
         message = f"Charge {charge['id']} has failed and cannot be refunded."
         raise invalid_request(message, param="charge", stored=True)
-    if not charge["captured"] and not charge["refunded"]:
+    if not charge["captured"]:
         raise invalid_request(
             f"This uncaptured Charge was created by a PaymentIntent ({charge['payment_intent']}). You must cancel the "
             "PaymentIntent to reverse the authorization instead of refunding the Charge directly.",
@@ -128,7 +121,7 @@ def _charge_of(world: World, intent_id: str) -> Json:
 
 
 def _amount(charge: Json, asked: int | None) -> int:
-    left: int = charge["amount"] - charge["amount_refunded"]
+    left: int = charge["amount_captured"] - charge["amount_refunded"]
     if left == 0:
         message = f"Charge {charge['id']} has already been refunded."
         raise invalid_request(message, code="charge_already_refunded", stored=True)
@@ -147,14 +140,14 @@ def _amount(charge: Json, asked: int | None) -> int:
 
 def _put(world: World, charge: Json, amount: int, *, status: str, metadata: Json, reason: str | None) -> Json:
     kind = charge["payment_method_details"]["type"]
-    destination: Json = {"type": "reversal" if not charge["captured"] else "refund"} if kind == "card" else {}
+    destination: Json = {"type": "refund"} if kind == "card" else {}
     if kind == "card":
         destination |= {"reference": None, "reference_status": "pending", "reference_type": "acquirer_reference_number"}
     refund: Json = {
         "id": world.ids.new("re"),
         "object": "refund",
         "amount": amount,
-        "balance_transaction": world.ids.new("txn") if charge["captured"] else None,
+        "balance_transaction": world.ids.new("txn"),
         "charge": charge["id"],
         "created": world.clock.seconds(),
         "currency": charge["currency"],
@@ -179,6 +172,5 @@ def _recount(world: World, charge: Json) -> Json:
     """The charge's refunded amount, from its refunds."""
     refunds = world.refunds.where("charge", charge["id"])
     total = sum(refund["amount"] for refund in refunds if refund["status"] in {"succeeded", "pending"})
-    assert 0 <= total <= charge["amount"], "refunded more than was charged"
-    charge = world.charges.need(charge["id"])
-    return world.charges.change(charge, amount_refunded=total, refunded=total == charge["amount"])
+    assert 0 <= total <= charge["amount_captured"], "refunded more than was captured"
+    return world.charges.change(charge, amount_refunded=total, refunded=total == charge["amount_captured"])

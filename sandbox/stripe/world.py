@@ -40,7 +40,7 @@ class Asking:
     idempotency_key: str | None = None
     publishable: bool = False
     address: str = "http://127.0.0.1"
-    api_version: str = API_VERSION
+    api_version: str | None = None  # as the request named it
 
 
 @dataclass(slots=True)

@@ -107,13 +107,14 @@ async def test_a_declined_intent_can_be_confirmed_again(raw: Raw) -> None:
 
 
 async def test_a_partial_capture_releases_the_rest(raw: Raw) -> None:
-    """Capturing 1500 of 2000 receives 1500 and shows 500 as refunded, as Stripe does."""
+    """Capturing 1500 of 2000 receives 1500; since basil the rest shows in no refund."""
     intent = await make(raw, "requires_capture")
     assert intent["amount_capturable"] == 2000
     done = (await raw.post(f"/v1/payment_intents/{intent['id']}/capture", "amount_to_capture=1500")).body
     assert (done["status"], done["amount_received"], done["amount_capturable"]) == ("succeeded", 1500, 0)
     charge = (await raw.get(f"/v1/charges/{done['latest_charge']}")).body
-    assert (charge["amount_captured"], charge["amount_refunded"], charge["refunded"]) == (1500, 500, False)
+    assert (charge["amount_captured"], charge["amount_refunded"], charge["refunded"]) == (1500, 0, False)
+    assert (await raw.get("/v1/refunds")).body["data"] == []
 
 
 async def test_capturing_more_than_authorized_is_refused(raw: Raw) -> None:
@@ -124,20 +125,24 @@ async def test_capturing_more_than_authorized_is_refused(raw: Raw) -> None:
 
 
 async def test_canceling_an_authorization_releases_it(raw: Raw) -> None:
-    """The uncaptured charge shows as refunded, nothing was captured."""
+    """The charge stays uncaptured, and since basil there is neither a refund nor charge.refunded."""
     intent = await make(raw, "requires_capture")
     gone = (await raw.post(f"/v1/payment_intents/{intent['id']}/cancel", "cancellation_reason=duplicate")).body
     assert (gone["status"], gone["cancellation_reason"], gone["amount_capturable"]) == ("canceled", "duplicate", 0)
     charge = (await raw.get(f"/v1/charges/{gone['latest_charge']}")).body
-    assert (charge["captured"], charge["amount_captured"], charge["refunded"]) == (False, 0, True)
+    assert (charge["captured"], charge["amount_captured"], charge["refunded"]) == (False, 0, False)
+    kinds = [event["type"] for event in (await raw.get("/v1/events?limit=1")).body["data"]]
+    assert kinds == ["payment_intent.canceled"]
 
 
 async def test_an_authorization_expires_after_seven_days(raw: Raw) -> None:
-    """Uncaptured for seven days, the intent is canceled by Stripe with the reason automatic."""
+    """Uncaptured for seven days, the intent is canceled by Stripe with the reason expired."""
     intent = await make(raw, "requires_capture")
     await raw.control("clock", {"advance_s": 7 * 24 * 3600 + 1})
     gone = (await raw.get(f"/v1/payment_intents/{intent['id']}")).body
-    assert (gone["status"], gone["cancellation_reason"]) == ("canceled", "automatic")
+    assert (gone["status"], gone["cancellation_reason"]) == ("canceled", "expired")
+    kinds = [event["type"] for event in (await raw.get("/v1/events?limit=2")).body["data"]]
+    assert kinds == ["payment_intent.canceled", "charge.expired"]
 
 
 @pytest.mark.parametrize(("outcome", "status"), [("succeed", "succeeded"), ("fail", "requires_payment_method")])
@@ -169,3 +174,43 @@ async def test_under_automatic_async_the_balance_transaction_comes_later(raw: Ra
     (event,) = (await raw.get("/v1/events?type=charge.updated")).body["data"]
     assert event["data"]["previous_attributes"] == {"balance_transaction": None}
     assert event["request"] == {"id": None, "idempotency_key": None}
+
+
+async def test_payment_method_types_are_read_only_since_endive(raw: Raw) -> None:
+    """A request of that version is refused by code; an older one, or one without a version, is served."""
+    form = "amount=2000&currency=usd&payment_method_types[]=card"
+    refused = await raw.post("/v1/payment_intents", form, Stripe_Version="2026-10-28.endive")
+    assert (refused.status, refused.body["error"]["code"]) == (400, "payment_method_types_no_longer_supported")
+    assert (await raw.post("/v1/payment_intents", form, Stripe_Version="2026-08-26.dahlia")).status == 200
+    assert (await raw.post("/v1/payment_intents", form)).body["payment_method_types"] == ["card"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "types"),
+    [
+        ("", ["card", "us_bank_account"]),
+        ("allowed_payment_method_types[]=card&allowed_payment_method_types[]=ideal", ["card"]),
+        ("excluded_payment_method_types[]=us_bank_account", ["card"]),
+        ("automatic_payment_methods[enabled]=false", ["card"]),
+    ],
+)
+async def test_the_accepted_types_follow_the_choice(raw: Raw, choice: str, types: list[str]) -> None:
+    """Allowed types are filtered to what the account has, excluded ones are left out."""
+    intent = await created(raw, f"amount=2000&currency=usd&{choice}")
+    assert intent["payment_method_types"] == types
+
+
+async def test_only_one_choice_of_types_is_taken(raw: Raw) -> None:
+    """Two ways of choosing the types in one request exclude each other."""
+    form = "amount=2000&currency=usd&allowed_payment_method_types[]=card&automatic_payment_methods[enabled]=true"
+    assert (await raw.post("/v1/payment_intents", form)).status == 400
+
+
+async def test_off_session_needs_no_return_url_under_automatic_payment_methods(raw: Raw) -> None:
+    """Nobody is there to be redirected; and error_on_requires_action is refused there."""
+    form = "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true"
+    assert (await created(raw, f"{form}&off_session=true"))["status"] == "succeeded"
+    refused = await raw.post(
+        "/v1/payment_intents", f"{form}&error_on_requires_action=true&return_url=https://a.example/"
+    )
+    assert (refused.status, refused.body["error"]["param"]) == (400, "error_on_requires_action")

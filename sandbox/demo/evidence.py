@@ -1,0 +1,166 @@
+"""What everybody's books say when the dust has settled: the services', Stripe's, the database's, the broker's."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aio_pika
+from pymongo import AsyncMongoClient
+from pymongo.uri_parser import parse_uri
+
+from contracts import topology
+from sandbox.demo.simulator import Simulator
+from sandbox.services.notifications import TYPES as NOTIFIED
+from sandbox.services.notifications import NotificationService
+from sandbox.services.orders import Order, OrderService
+
+Json = dict[str, Any]
+
+DATABASE = "payments"
+DEAD_LETTERS = "dead_letters"
+FIELDS = ("order_id", "status", "amount", "captured", "events", "unsent_at", "check_at", "needs_review")
+ORDERS_PER_QUERY = 500
+
+
+@dataclass(frozen=True)
+class Expected:
+    """How an order must end. The counters are None where faults may change which events there are."""
+
+    status: str
+    at_orders: Counter[str] | None = None
+    at_notifications: Counter[str] | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The books of our orders alone. `troubles` tells, by order id, which stories did not go as they are written."""
+
+    expected: dict[str, Expected]
+    orders: dict[str, Order]
+    notified: frozenset[str] = frozenset()
+    ledger: Sequence[Json] = ()
+    payments: Sequence[Json] = ()
+    queues: dict[str, int] = field(default_factory=dict)
+    dead_letters: int = 0
+    pending_webhooks: int = 0
+    exits: dict[str, int | None] = field(default_factory=dict)
+    troubles: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def announced(self) -> dict[str, str]:
+        """What the database says was announced: event id to type."""
+        return {
+            f"{payment['_id']}.{event['sequence']}": event["type"]
+            for payment in self.payments
+            for event in payment["events"]
+        }
+
+    def ledger_of(self, order_id: str) -> list[Json]:
+        return [entry for entry in self.ledger if entry["metadata"].get("order_id") == order_id]
+
+    def payments_of(self, order_id: str) -> list[Json]:
+        return [payment for payment in self.payments if payment["order_id"] == order_id]
+
+    def heard(self, order_id: str) -> Counter[str]:
+        """The events that the order service has of an order."""
+        return Counter(event.TYPE for _, event in self.orders[order_id].events)
+
+    def mailed(self, order_id: str) -> Counter[str]:
+        """The events that the notification service has of an order."""
+        return Counter(
+            event["type"]
+            for payment in self.payments_of(order_id)
+            for event in payment["events"]
+            if f"{payment['_id']}.{event['sequence']}" in self.notified
+        )
+
+
+class Books:
+    """Where the evidence comes from. `await open()` before the first payment, `await close()` at the end."""
+
+    def __init__(
+        self,
+        rabbitmq_url: str,
+        mongo_uri: str,
+        simulator: Simulator,
+        orders: OrderService,
+        notifications: NotificationService,
+    ) -> None:
+        self._rabbitmq_url = rabbitmq_url
+        self._client = AsyncMongoClient[Json](mongo_uri, tz_aware=True)
+        self._database = self._client[parse_uri(mongo_uri)["database"] or DATABASE]
+        self._simulator = simulator
+        self._orders = orders
+        self._notifications = notifications
+        self._dead_before = 0
+
+    async def open(self) -> None:
+        """Note what was there before us: a broker or a database that was given may have a past."""
+        self._dead_before = await self._database[DEAD_LETTERS].count_documents({})
+
+    async def close(self) -> None:
+        await self._client.close()
+
+    async def settle(self, expected: dict[str, Expected], within_s: float, report: Callable[[str], None]) -> Evidence:
+        """Wait until nothing is on its way any more, or the time is up; the books as they are then."""
+        deadline = time.monotonic() + within_s
+        wait_s = 0.2
+        while True:
+            found = await self.collect(expected)
+            open_ends = unsettled(found)
+            if not open_ends or time.monotonic() > deadline:
+                return found
+            report("; ".join(open_ends))
+            await asyncio.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, 3.0)
+
+    async def collect(self, expected: dict[str, Expected]) -> Evidence:
+        return Evidence(
+            expected=expected,
+            orders={order_id: self._orders.orders[order_id] for order_id in expected},
+            notified=frozenset(self._notifications.inbox.seen),
+            ledger=await self._simulator.ledger(),
+            payments=await self._payments(list(expected)),
+            queues=await queue_depths(self._rabbitmq_url),
+            dead_letters=await self._database[DEAD_LETTERS].count_documents({}) - self._dead_before,
+            pending_webhooks=await self._simulator.pending(),
+        )
+
+    async def _payments(self, order_ids: list[str]) -> list[Json]:
+        found: list[Json] = []
+        for start in range(0, len(order_ids), ORDERS_PER_QUERY):
+            chosen = {"order_id": {"$in": order_ids[start : start + ORDERS_PER_QUERY]}}
+            found += await self._database["payments"].find(chosen, dict.fromkeys(FIELDS, 1)).to_list()
+        return found
+
+
+def unsettled(found: Evidence) -> list[str]:
+    """What is still on its way, in words; empty when all is quiet."""
+    announced = found.announced
+    heard = {event_id for order in found.orders.values() for event_id, _ in order.events}
+    owed = [event_id for event_id, kind in announced.items() if kind in NOTIFIED]
+    counts = {
+        "orders without a payment": sum(not found.payments_of(order_id) for order_id in found.expected),
+        "webhooks on their way": found.pending_webhooks,
+        "messages in queues": sum(found.queues.values()),
+        "payments with something open": sum("check_at" in payment for payment in found.payments),
+        "payments with unsent events": sum("unsent_at" in payment for payment in found.payments),
+        "events not heard by the order service": len(announced.keys() - heard),
+        "events not heard by the notification service": len(set(owed) - found.notified),
+    }
+    return [f"{count} {what}" for what, count in counts.items() if count]
+
+
+async def queue_depths(rabbitmq_url: str) -> dict[str, int]:
+    """Messages that wait in each of payments' queues."""
+    connection = await aio_pika.connect(rabbitmq_url, timeout=10)
+    async with connection:
+        channel = await connection.channel()
+        depths = {}
+        for queue in topology.QUEUES:
+            declared = await channel.declare_queue(queue.name, passive=True)
+            depths[queue.name] = declared.declaration_result.message_count or 0
+        return depths

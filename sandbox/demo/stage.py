@@ -1,0 +1,96 @@
+"""The services around payments, on stage: who plays in a scenario, and how its story is told."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+import aiohttp
+from aio_pika.exceptions import AMQPError
+
+from contracts.client import PaymentsClient
+from contracts.events import Event, PaymentFailed
+from sandbox.demo.customer import Customer
+from sandbox.demo.evidence import Books
+from sandbox.demo.simulator import Simulator
+from sandbox.run.system import System
+from sandbox.services.emails import Email
+from sandbox.services.notifications import NotificationService
+from sandbox.services.orders import Order, OrderService
+
+REQUEST_S = 30.0
+"""Longer than any latency that the simulator is told to have."""
+
+Tell = Callable[[str, str, str], None]
+"""order id, who, what"""
+
+
+class SlowClient(PaymentsClient):
+    """A client whose messages can be held on their way to the broker, as a slow network does."""
+
+    def __init__(self, url: str, *, source: str) -> None:
+        super().__init__(url, source=source)
+        self.open_road = asyncio.Event()
+        self.on_the_road = asyncio.Event()
+
+    async def _publish(self, kind: str, body: bytes, ticket: str) -> None:
+        self.on_the_road.set()
+        await self.open_road.wait()
+        await super()._publish(kind, body, ticket)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everyone who plays. `slow` is a second client of the order service, behind a slow network."""
+
+    payments: PaymentsClient
+    slow: SlowClient
+    orders: OrderService
+    notifications: NotificationService
+    customer: Customer
+    simulator: Simulator
+    books: Books
+
+
+@contextlib.asynccontextmanager
+async def set_up(system: System, tell: Tell) -> AsyncIterator[Stage]:
+    """Start the sample services beside a running system; end them, and remove their queues."""
+    assert system.stripe_url is not None, "the demo plays against the simulator"
+    url = system.stack.rabbitmq_url
+    timeout = aiohttp.ClientTimeout(total=REQUEST_S)
+
+    def on_event(order: Order, event: Event) -> None:
+        tell(order.order_id, "→ order service", f"{event.TYPE} #{event.sequence}{_why(event)}")
+
+    def on_email(event: Event, email: Email) -> None:
+        tell(event.order_id, "→ notification svc", f"e-mail to {email.to}: “{email.subject}”")
+
+    async with (
+        aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
+        PaymentsClient(url, source="order-service") as payments,
+        SlowClient(url, source="order-service") as slow,
+        asyncio.TaskGroup() as group,
+    ):
+        orders = OrderService(url, payments, on_event=on_event)
+        notifications = NotificationService(url, on_email)
+        simulator = Simulator(session, system.stripe_url)
+        books = Books(url, system.stack.mongo_uri, simulator, orders, notifications)
+        running = [group.create_task(service.run()) for service in (orders, notifications)]
+        for inbox in (orders.inbox, notifications.inbox):
+            await inbox.ready.wait()
+        await books.open()
+        try:
+            yield Stage(payments, slow, orders, notifications, Customer(session, system.stripe_url), simulator, books)
+        finally:
+            for task in running:
+                task.cancel()
+            await books.close()
+            with contextlib.suppress(AMQPError, OSError):  # a broker that is gone needs no tidying
+                for inbox in (orders.inbox, notifications.inbox):
+                    await inbox.remove()
+
+
+def _why(event: Event) -> str:
+    if isinstance(event, PaymentFailed):
+        return f" ({event.attempt.decline_code or event.attempt.code}: {event.attempt.message})"
+    return ""

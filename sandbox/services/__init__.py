@@ -1,0 +1,1 @@
+"""Sample services around payments, built on `contracts` alone: an example to copy from."""

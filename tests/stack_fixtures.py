@@ -11,6 +11,7 @@ Their methods are awaitable and bound to no event loop.
 import asyncio
 import os
 import secrets
+import shutil
 from base64 import b64encode
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,7 @@ from pymongo import MongoClient
 
 from sandbox.stack import choose
 from sandbox.stack.choose import Broker, PrivateBroker, PrivateDatabase, Report
+from sandbox.stack.system import apt_install, this_system
 
 T = TypeVar("T")
 
@@ -171,3 +173,21 @@ def private_database(module_database: PrivateDatabase) -> PrivateDatabase:
     else:
         run_apart(module_database.restart())
     return module_database
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory, report: Report) -> str:
+    """The path of a Chromium for the tests in a browser: what is installed, or else installed now where that is possible."""
+    found = find_chromium()
+    if found is None and this_system().can_install:
+        report("Chromium: none here, installing it with apt-get; this can take some minutes …")
+        apt_install("chromium", tmp_path_factory.mktemp("chromium") / "apt.log")
+        found = find_chromium()
+    if found is None:
+        pytest.skip("needs a Chromium or Chrome in PATH")
+    return found
+
+
+def find_chromium() -> str | None:
+    names = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+    return next(filter(None, map(shutil.which, names)), None)

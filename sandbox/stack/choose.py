@@ -187,7 +187,7 @@ def _own_broker(source: Source, directory: Path, report: Report) -> PrivateBroke
         return RabbitMQContainer()
     if source is Source.APT:
         report("RabbitMQ: none here, installing rabbitmq-server with apt-get; this can take some minutes …")
-        apt_install("rabbitmq-server", directory / "apt.log")
+        apt_install("rabbitmq-server", directory / "apt.log", service="rabbitmq-server")
     server = find_server()
     if server is None:
         raise NothingToRun("rabbitmq-server was installed, but its start script is in none of the usual places")

@@ -1,6 +1,7 @@
 """The embedded MongoDB: SecantusDB in a process of its own, so that it can be killed and started on the same data."""
 
 import asyncio
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -64,8 +65,9 @@ class SecantusNode:
         self._server.kill()
 
     async def discard(self) -> None:
-        """End at once, for a node whose directory goes as well."""
+        """End at once and remove the data; logs stay."""
         self.kill()
+        await asyncio.to_thread(shutil.rmtree, self.directory / "data", ignore_errors=True)
 
     async def restart(self) -> str:
         """Kill what runs and start on the same data and port."""

@@ -67,13 +67,15 @@ def family(release: dict[str, str]) -> str:
     return "other"
 
 
-def apt_install(package: str, log: Path, run: Callable[..., object] = subprocess.run) -> None:
-    """Install a package without questions, its output in the log. Raises CommandFailed."""
+def apt_install(
+    package: str, log: Path, *, service: str | None = None, run: Callable[..., object] = subprocess.run
+) -> None:
+    """Install a package without questions, its output in the log, and stop the service it brings. Raises CommandFailed."""
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     commands = [[*APT, "update"], [*APT, "install", "-y", "--no-install-recommends", package]]
     # Debian starts and enables a service that it has just installed. Nobody asked for one, so it ends with us.
-    if SYSTEMD.exists() and shutil.which("systemctl"):
-        commands.append(["systemctl", "disable", "--now", package])
+    if service and SYSTEMD.exists() and shutil.which("systemctl"):
+        commands.append(["systemctl", "disable", "--now", service])
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         for command in commands:

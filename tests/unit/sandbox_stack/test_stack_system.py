@@ -33,7 +33,7 @@ def test_a_service_that_the_package_started_is_stopped(
     monkeypatch.setattr(system, "SYSTEMD", tmp_path if booted else tmp_path / "missing")
     monkeypatch.setattr("shutil.which", lambda _: "systemctl")
     commands: list[list[str]] = []
-    apt_install("rabbitmq-server", tmp_path / "apt.log", recorder(commands))
+    apt_install("rabbitmq-server", tmp_path / "apt.log", service="rabbitmq-server", run=recorder(commands))
     assert [command[0] for command in commands] == ["apt-get", "apt-get"] + ["systemctl"] * booted
     assert commands[1][-1] == "rabbitmq-server"
 
@@ -41,4 +41,4 @@ def test_a_service_that_the_package_started_is_stopped(
 def test_a_failed_install_says_what_apt_said(tmp_path: Path) -> None:
     """A package that cannot be installed is an error with apt's last words."""
     with pytest.raises(CommandFailed, match="no such package"):
-        apt_install("nonsense", tmp_path / "apt.log", recorder([], fail_on="nonsense"))
+        apt_install("nonsense", tmp_path / "apt.log", run=recorder([], fail_on="nonsense"))

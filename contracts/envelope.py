@@ -9,7 +9,7 @@ import json
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
 
 from contracts.errors import InvalidMessage
 from contracts.messages import Identifier, Moment
@@ -21,6 +21,11 @@ MAX_BODY_BYTES = 256 * 1024
 
 MAX_FUTURE_S = 900
 """How far ahead of ours a sender's clock may be. An issue time decides whether a cancel forbids a create."""
+
+MAX_FIELD_CHARACTERS = 128
+"""A path may end in a key that the sender chose, as long as the whole body."""
+
+_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -107,12 +112,10 @@ def unwrap(envelope: Envelope, kinds: dict[str, type[Body]]) -> Body:
     kind = kinds.get(envelope.type)
     if kind is None:
         known = ", ".join(sorted(kinds))
-        raise InvalidMessage(f"unknown type {envelope.type!r}; known here: {known}", "type", envelope.id)
+        raise InvalidMessage(f"unknown type; known here: {known}", "type", envelope.id)
     wanted = schema_uri(envelope.type, getattr(kind, "VERSION", 1))
     if envelope.dataschema not in {None, wanted}:
-        raise InvalidMessage(
-            f"unknown version {envelope.dataschema!r}; this reader knows {wanted}", "dataschema", envelope.id
-        )
+        raise InvalidMessage(f"unknown version; this reader knows {wanted}", "dataschema", envelope.id)
     try:
         return kind.model_validate(envelope.data)
     except ValidationError as error:
@@ -123,7 +126,7 @@ def invalid(error: ValidationError, *, prefix: str = "", message_id: str = "") -
     """Name the first field and its rule. The value itself is left out: it may be a secret in the wrong place."""
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     path = ".".join(str(part) for part in ((prefix,) if prefix else ()) + first["loc"])
-    return InvalidMessage(first["msg"], path, message_id)
+    return InvalidMessage(first["msg"].removeprefix("Value error, "), path[:MAX_FIELD_CHARACTERS], message_id)
 
 
 def _id_of(raw: bytes) -> str:
@@ -131,5 +134,7 @@ def _id_of(raw: bytes) -> str:
         found = json.loads(raw)
     except (ValueError, RecursionError):
         return ""
-    value = found.get("id") if isinstance(found, dict) else None
-    return value if isinstance(value, str) and len(value) <= 128 else ""
+    try:
+        return _IDENTIFIER.validate_python(found.get("id") if isinstance(found, dict) else None)
+    except ValidationError:
+        return ""

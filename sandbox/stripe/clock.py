@@ -36,14 +36,20 @@ class Clock:
         """How many timers have not fired yet."""
         return len(self._timers)
 
+    def is_due_within(self, seconds: float) -> bool:
+        """Whether a timer would fire in that time without a jump."""
+        return bool(self._timers) and self._timers[0][0] <= self.time() + seconds
+
     def on_advance(self, callback: Callback) -> None:
         """Call back after every jump: what waits in real time may want to hurry."""
         self._on_advance.append(callback)
 
     def call_later(self, delay_s: float, callback: Callback) -> None:
         """Run the callback once, when the clock has passed `delay_s` from now."""
-        heapq.heappush(self._timers, (self.time() + delay_s, next(self._order), callback))
-        self._arm()
+        timer = (self.time() + delay_s, next(self._order), callback)
+        heapq.heappush(self._timers, timer)
+        if self._timers[0] is timer:
+            self._arm()
 
     def advance(self, seconds: float) -> None:
         """Jump, and run every timer that is due by then, in order of its time."""

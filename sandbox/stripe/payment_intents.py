@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.stripe import attempts, payment_methods
+from sandbox.stripe import attempts, method_types, payment_methods
 from sandbox.stripe.errors import Json, StripeError, invalid_request, missing_resource, parameter_error, state_error
 from sandbox.stripe.intents import Input, Status, refuse_cancel, refuse_capture, refuse_confirm, refuse_update, step
 from sandbox.stripe.validation import check_amount, merge_metadata
@@ -25,21 +25,6 @@ PUBLIC = (
     "livemode", "next_action", "payment_method", "payment_method_configuration_details", "payment_method_types", "processing",
     "receipt_email", "setup_future_usage", "shipping", "status",
 )  # fmt: skip
-TYPES_READ_ONLY_SINCE = "2026-09-30"
-CHOSEN_TYPES = ("payment_method_types", "allowed_payment_method_types")
-# "mutually exclusive with …" (2026-07-29.dahlia)
-TYPE_CHOICES = (
-    *CHOSEN_TYPES,
-    "excluded_payment_method_types",
-    "automatic_payment_methods",
-    "payment_method_configuration",
-)
-RETURN_URL_NEEDED = (
-    "This PaymentIntent is configured to accept payment methods enabled in your Dashboard. Because some of these payment "
-    "methods might redirect your customer off of your page, you must provide a `return_url`. If you don't want to accept "
-    "redirect-based payment methods, set `automatic_payment_methods[enabled]` to `true` and "
-    "`automatic_payment_methods[allow_redirects]` to `never` when creating Setup Intents and Payment Intents."
-)
 NO_METHOD = (
     "You cannot confirm this PaymentIntent because it's missing a payment method. You can either update the PaymentIntent "
     "with a payment method and then confirm it again, or confirm it again directly with a payment method or "
@@ -49,7 +34,7 @@ NO_METHOD = (
 
 def create(world: World, params: Json) -> Json:
     """POST /v1/payment_intents."""
-    _check_types(world, params)
+    method_types.check_choice(world, params)
     _check_create(params)
     check_amount(params["amount"], params["currency"])
     customer = _customer(world, params.get("customer"))
@@ -58,7 +43,7 @@ def create(world: World, params: Json) -> Json:
     if method is not None:
         _check_method(world, intent, method)
     if params.get("confirm"):
-        _check_automatic(world, intent, params)
+        method_types.check_confirmation(world, intent, params)
     world.payment_intents.put(intent)
     world.backstage[intent["id"]] = Backstage()
     if method is not None:
@@ -82,7 +67,7 @@ def list_all(world: World, params: Json) -> Json:
 
 def update(world: World, object_id: str, params: Json) -> Json:
     """POST /v1/payment_intents/:id."""
-    _check_types(world, params)
+    method_types.check_choice(world, params)
     intent = world.payment_intents.need(object_id, "intent", in_path=True)
     for field in GUARDED:
         if field in params and (refusal := refuse_update(intent, field)):
@@ -95,7 +80,7 @@ def update(world: World, object_id: str, params: Json) -> Json:
         changes["metadata"] = merge_metadata(intent["metadata"], params["metadata"])
     if "customer" in params:
         changes["customer"] = _customer(world, params["customer"])
-    changes |= _chosen_types(intent, params)
+    changes |= method_types.chosen(intent, params)
     draft = {**intent, **changes}
     method = _method(world, params)
     if method is not None:
@@ -112,7 +97,7 @@ def update(world: World, object_id: str, params: Json) -> Json:
 
 def confirm(world: World, object_id: str, params: Json) -> Json:
     """POST /v1/payment_intents/:id/confirm."""
-    _check_types(world, params)
+    method_types.check_choice(world, params)
     intent = world.payment_intents.need(object_id, "intent", in_path=True)
     _check_secret(world, intent, params)
     if world.asking.publishable and intent["confirmation_method"] == "manual":
@@ -121,13 +106,13 @@ def confirm(world: World, object_id: str, params: Json) -> Json:
     if refusal := refuse_confirm(intent):
         raise refusal
     changes = {name: params[name] for name in PLAIN if name in params}
-    changes |= _chosen_types(intent, params)
+    changes |= method_types.chosen(intent, params)
     draft = {**intent, **changes}
     method = _method(world, params)
     if method is not None:
         _check_method(world, draft, method)
         changes["payment_method"] = method["id"]
-    _check_automatic(world, draft, params)
+    method_types.check_confirmation(world, draft, params)
     intent = world.payment_intents.change(intent, **changes)
     return _shown(world, _confirm(world, intent, params))
 
@@ -174,15 +159,15 @@ def _confirm(world: World, intent: Json, params: Json) -> Json:
     return attempts.attempt(
         world,
         intent,
-        off_session=_off_session(params),
+        off_session=method_types.is_off_session(params),
         refuse_action=bool(params.get("error_on_requires_action")),
     )
 
 
 def _new(world: World, params: Json, customer: str | None) -> Json:
     object_id = world.ids.new("pi")
-    automatic = _automatic(params)
-    types = _types(params, automatic=automatic is not None)
+    automatic = method_types.automatic_methods(params)
+    types = method_types.accepted(params, automatic=automatic is not None)
     intent: Json = {
         "id": object_id,
         "object": "payment_intent",
@@ -214,7 +199,7 @@ def _new(world: World, params: Json, customer: str | None) -> Json:
         "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
-        "payment_method_options": {kind: _options(kind) for kind in types},
+        "payment_method_options": {kind: method_types.options(kind) for kind in types},
         "payment_method_types": types,
         "processing": None,
         "receipt_email": params.get("receipt_email"),
@@ -229,51 +214,6 @@ def _new(world: World, params: Json, customer: str | None) -> Json:
         "transfer_group": params.get("transfer_group"),
     }
     return intent
-
-
-def _automatic(params: Json) -> Json | None:
-    """Since 2023-08-16 automatic payment methods are on unless the types are chosen by the request.
-
-    That `allowed_payment_method_types` turns them off (and with them the need for a return_url) is our reading.
-    """
-    given = params.get("automatic_payment_methods")
-    if any(params.get(name) for name in CHOSEN_TYPES) or (given is not None and not given["enabled"]):
-        return None
-    return {"allow_redirects": (given or {}).get("allow_redirects", "always"), "enabled": True}
-
-
-def _types(params: Json, *, automatic: bool) -> list[str]:
-    """The types that the intent accepts: as chosen, else what the simulated account has switched on in its dashboard."""
-    if params.get("payment_method_types"):
-        return list(params["payment_method_types"])
-    dashboard = ["card", *{"usd": ["us_bank_account"], "eur": ["sepa_debit"]}.get(params["currency"], [])]
-    allowed = params.get("allowed_payment_method_types")
-    if allowed:
-        return [kind for kind in dashboard if kind in allowed]
-    if not automatic:
-        return ["card"]
-    return [kind for kind in dashboard if kind not in (params.get("excluded_payment_method_types") or ())]
-
-
-def _chosen_types(intent: Json, params: Json) -> Json:
-    """An update's or a confirmation's choice of types, as changes to the intent."""
-    if not any(params.get(name) for name in (*CHOSEN_TYPES, "excluded_payment_method_types")):
-        return {}
-    wanted = {"currency": intent["currency"], **params}
-    return {
-        "payment_method_types": _types(wanted, automatic=True),
-        "allowed_payment_method_types": params.get("allowed_payment_method_types"),
-        "excluded_payment_method_types": params.get("excluded_payment_method_types"),
-        **({"automatic_payment_methods": None} if any(params.get(name) for name in CHOSEN_TYPES) else {}),
-    }
-
-
-def _options(kind: str) -> Json:
-    if kind == "card":
-        return {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
-    if kind == "us_bank_account":
-        return {"verification_method": "automatic"}
-    return {}
 
 
 def _shipping(given: Json | None) -> Json | None:
@@ -293,46 +233,6 @@ def _check_create(params: Json) -> None:
                 raise parameter_error(message, param=name)
     if params.get("payment_method") and params.get("payment_method_data"):
         raise parameter_error("You may only specify one of these parameters: payment_method, payment_method_data.")
-
-
-def _check_automatic(world: World, intent: Json, params: Json) -> None:
-    """Server-side confirmation under automatic payment methods: "you're now required to provide a `return_url`, unless
-    `off_session=true`", and "you can't use `error_on_requires_action`" (2023-08-16). Stripe.js brings its own return_url.
-    """
-    automatic = intent["automatic_payment_methods"]
-    if world.asking.publishable or automatic is None:
-        return
-    if params.get("error_on_requires_action"):
-        message = "The parameter `error_on_requires_action` cannot be used with automatic payment methods."
-        raise parameter_error(message, param="error_on_requires_action")
-    behind = world.backstage.get(intent["id"])
-    known = "return_url" in params or (behind is not None and behind.return_url is not None)
-    if automatic["allow_redirects"] == "always" and not known and not _off_session(params):
-        raise parameter_error(RETURN_URL_NEEDED, param="return_url")
-
-
-def _off_session(params: Json) -> bool:
-    """`true`, or the older `one_off` and `recurring`."""
-    return params.get("off_session") not in {None, "", "false"}
-
-
-def _check_types(world: World, params: Json) -> None:
-    """From 2026-09-30.endive on `payment_method_types` is read-only.
-
-    A request without a version (Stripe's command line sends such) is taken as that of an account with an older default.
-    """
-    version = world.asking.api_version
-    if "payment_method_types" in params and version is not None and version >= TYPES_READ_ONLY_SINCE:
-        raise invalid_request(
-            "The `payment_method_types` parameter is no longer supported on this API version. Use "
-            "`allowed_payment_method_types` or dynamic payment methods instead.",
-            code="payment_method_types_no_longer_supported",
-            param="payment_method_types",
-            stored=False,
-        )
-    chosen = [name for name in TYPE_CHOICES if params.get(name)]
-    if len(chosen) > 1:
-        raise parameter_error(f"You may only specify one of these parameters: {', '.join(chosen)}.", param=chosen[0])
 
 
 def _customer(world: World, customer_id: str | None) -> str | None:

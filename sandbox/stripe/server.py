@@ -10,6 +10,7 @@ import uvicorn
 from sandbox.stripe.app import Simulator
 
 BACKLOG = 2048
+KEEP_ALIVE_S = 75  # a short one would close connections under the clients' hands, a fault that nobody asked for
 SHUTDOWN_S = 2  # open keep-alive connections of a client must not delay the end
 
 
@@ -33,6 +34,7 @@ def configure(simulator: Simulator) -> uvicorn.Config:
         access_log=False,
         lifespan="on",
         http="httptools",
+        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=SHUTDOWN_S,
     )
 

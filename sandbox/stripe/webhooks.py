@@ -154,11 +154,12 @@ class Webhooks:
             self._due(delivery)
 
     async def quiet_within(self, timeout_s: float, clock: Clock | None = None) -> bool:
-        """Wait until nothing is pending (held deliveries do not count), with a clock also until it has no timer left."""
+        """Wait until nothing is pending (held deliveries do not count), with a clock also for the timers due by then."""
+        ends = self._world.clock.time() + timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 await self._idle.wait()
-                while clock is not None and (clock.pending or self._open):
+                while clock is not None and (clock.is_due_within(ends - clock.time()) or self._open):
                     await asyncio.sleep(TIMER_POLL_S)
                     await self._idle.wait()
         except TimeoutError:

@@ -34,9 +34,11 @@ def answered(step: Step, apply: ApplyIntent) -> None:
     match message.result:
         case Result.DONE:
             _done(step, call, message, apply)
-        case Result.DECLINED:
+        case Result.DECLINED if call.operation is Operation.CONFIRM:
             _declined(step, call, message, apply)
-        case Result.REFUSED:
+        case Result.REFUSED | Result.DECLINED:
+            _refused(step, call, message, RefusalCode.PROVIDER_REFUSED)
+        case Result.CONFLICT if call.operation is Operation.CREATE:
             _refused(step, call, message, RefusalCode.PROVIDER_REFUSED)
         case Result.UNLISTED | Result.KEY_MISUSED:
             news.review(step, str(message.result), _text(message.problem))

@@ -190,7 +190,8 @@ def resume(step: Step, head: Call) -> None:
     if not head.settle:
         send(step, head)
         return
-    step.put_call(replace(head, due_at=step.now + limits.SEND_GRACE))
+    head = replace(head, due_at=step.now + limits.SEND_GRACE)
+    step.put_call(head)
     if step.known.intent_id is not None:
         step.change(read_at=step.now)
     else:

@@ -133,7 +133,7 @@ TRANSITIONS: dict[Status, dict[Kind, Rule]] = {
         Kind.INTENT_PROCESSING: Rule.ORPHAN,
         Kind.INTENT_REQUIRES_CAPTURE: Rule.ORPHAN,
         Kind.INTENT_SUCCEEDED: Rule.LATE_MONEY,
-        Kind.INTENT_CANCELED: Rule.SAME,
+        Kind.INTENT_CANCELED: Rule.MOVE,
     },
 }
 

@@ -1,0 +1,161 @@
+"""For every status some records that are really reached, and for every kind some messages: what the table is walked with."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from contracts.commands import CaptureMethod
+from tests.unit.worker.making import (
+    AMOUNT,
+    NOW,
+    Story,
+    cancel,
+    cancel_order,
+    changed,
+    charge_failed,
+    charge_succeeded,
+    confirm,
+    create,
+    declined,
+    intent,
+    problem,
+    read,
+    seen,
+    story,
+    unauthenticated,
+)
+from worker.domain.limits import KEY_LIFETIME
+from worker.domain.messages import Answer, Message, ReadFailed, Result, StripeProblem, Tick
+from worker.domain.record import Call, Operation, Payment, Status
+
+STRIPES = tuple(status for status in Status if status not in {Status.NEW, Status.CREATING, Status.FAILED})
+"""The statuses that an intent at Stripe can have."""
+
+HOURS = timedelta(hours=1)
+
+
+def records(status: Status) -> Iterator[tuple[str, Story]]:
+    """Ways to be in a status: at rest, with a call in flight, with one waiting, with a decline behind it, and so on."""
+    yield "at rest", story(status)
+    if status is Status.REQUIRES_CAPTURE:
+        yield "manual", Story().reach(status, CaptureMethod.MANUAL)
+    yield from _declined_before(status)
+    yield from _with_calls(status)
+    yield from _special(status)
+
+
+def _declined_before(status: Status) -> Iterator[tuple[str, Story]]:
+    made = story(status)
+    if made.record.intent_id is not None:
+        made.tell(charge_failed())
+        yield "declined before", made
+
+
+def _with_calls(status: Status) -> Iterator[tuple[str, Story]]:
+    made = story(status)
+    if status is Status.CREATING:
+        made.tell(confirm())
+        made.tell(cancel_order())
+        yield "calls waiting", made
+        unsure = story(status)
+        unsure.answer(Result.UNKNOWN, problem=problem())
+        yield "create unknown", unsure
+        stored = story(status)
+        stored.answer(Result.STORED_ERROR, problem=problem("http_500"))
+        yield "create to be looked for", stored
+    made = story(Status.REQUIRES_PAYMENT_METHOD)
+    made.tell(confirm("confirm-2"))
+    if status in {Status.REQUIRES_ACTION, Status.PROCESSING, Status.REQUIRES_CAPTURE, Status.SUCCEEDED}:
+        made.tell(seen(status))
+    if made.record.status is status:
+        made.tell(cancel("cancel-2"))
+        yield "confirm in flight", made
+        unsure = Story()
+        unsure.now, unsure.payment = made.now, made.payment
+        unsure.answer(Result.CONFLICT, problem=problem("payment_intent_unexpected_state"))
+        yield "confirm in conflict", unsure
+
+
+def _special(status: Status) -> Iterator[tuple[str, Story]]:
+    if status is Status.CANCELED:
+        tombstone = Story()
+        tombstone.tell(cancel_order())
+        yield "tombstone", tombstone
+    if status is Status.FAILED:
+        orphaned = story(status)
+        orphaned.tell(seen(Status.REQUIRES_PAYMENT_METHOD))
+        yield "orphan being canceled", orphaned
+    if status is Status.REQUIRES_PAYMENT_METHOD:
+        reviewed = story(status)
+        reviewed.tell(seen(status, "evt_other", id="pi_other"))
+        yield "waits for a person", reviewed
+        old = story(status)
+        old.tick()
+        yield "read owed", old
+
+
+def messages(payment: Payment | None) -> Iterator[tuple[str, Message]]:
+    """At least one message of every kind, and every result for every call of the record that was ever sent."""
+    yield from _commands()
+    for status in STRIPES:
+        yield f"webhook {status}", seen(status)
+        yield f"webhook {status} after a decline", seen(status, "evt_more", decline=declined("ch_2"))
+        yield f"webhook {status} after 3-D Secure", seen(status, "evt_3ds", decline=unauthenticated())
+        yield f"webhook {status} of another amount", seen(status, "evt_amount", amount=AMOUNT + 1)
+        yield f"webhook {status} of another intent", seen(status, "evt_second", id="pi_second")
+        if payment is not None and payment.intent_id is not None:
+            yield f"read {status}", read(payment, status)
+            yield f"old read {status}", replace(read(payment, status), version=payment.version - 1)
+    yield "changed", changed()
+    yield "charge failed", charge_failed("ch_3")
+    yield "charge succeeded", charge_succeeded("ch_3")
+    yield "tick", Tick()
+    yield "read failed", ReadFailed(reason="timeout")
+    yield "read lost", ReadFailed(reason="no such intent", lost=True)
+    for call in payment.calls if payment else ():
+        for answer in answers(call, payment.version if payment else 0):
+            yield f"{answer.result} for {call.id}", answer
+
+
+def _commands() -> Iterator[tuple[str, Message]]:
+    late = NOW + 2 * HOURS
+    yield "create", create("create-9", issued_at=NOW + HOURS)
+    yield "create of another amount", create("create-9", amount=AMOUNT + 1)
+    yield "create of another user", create("create-9", user_id="user-2")
+    yield "create expired", create("create-9", expires_at=NOW)
+    yield "the first create again", create()
+    yield "the first create's id for another command", create(body_hash="other")
+    yield "confirm", confirm("confirm-9", expires_at=late)
+    yield "confirm expired", confirm("confirm-9", expires_at=NOW)
+    yield "confirm again", confirm("confirm-2")
+    yield "cancel", cancel("cancel-9")
+    yield "cancel by order", cancel_order("cancel-9", issued_at=NOW + HOURS)
+    yield "old cancel by order", cancel_order("cancel-9", issued_at=NOW - HOURS)
+
+
+def answers(call: Call, version: int) -> Iterator[Answer]:
+    """Every result once, with what it comes with; those with an intent in every status, also for an older version."""
+    results = [result for result in Result if result is not Result.NOT_FOUND or call.operation is Operation.CREATE]
+    said = {
+        Result.UNKNOWN: problem("http_500"),
+        Result.NOT_EXECUTED: problem("http_401"),
+        Result.CONFLICT: problem("payment_intent_unexpected_state"),
+        Result.DECLINED: StripeProblem("card_declined", "Declined.", decline=declined("ch_9")),
+    }
+    for result in results if call.sends else ():
+        for stand in (version, version - 1):
+            if result in {Result.DONE, Result.DECLINED}:
+                for status in STRIPES:
+                    yield Answer(
+                        call_id=call.id,
+                        result=result,
+                        version=stand,
+                        intent=intent(status, decline=declined("ch_9") if result is Result.DECLINED else None),
+                        problem=said.get(result),
+                    )
+            if result is not Result.DONE:
+                yield Answer(call_id=call.id, result=result, version=stand, problem=said.get(result, problem()))
+
+
+MOMENTS = (timedelta(seconds=1), timedelta(minutes=5), KEY_LIFETIME + HOURS, timedelta(days=8))
+"""How long after the record was written a message comes: at once, past every grace, past the key, past the patience."""

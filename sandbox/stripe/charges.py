@@ -128,11 +128,10 @@ def _details(world: World, card: Card, method: Json, intent: Json) -> Json:
     shown = method[card.kind]
     if card.kind == "sepa_debit":
         shared = {name: shown[name] for name in ("bank_code", "branch_code", "country", "fingerprint", "last4")}
-        return {**shared, "expected_debit_date": None, "mandate": None}
+        return {**shared, "mandate": None}
     if card.kind == "us_bank_account":
         names = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")
-        optional = {"expected_debit_date": None, "mandate": None, "payment_reference": None}
-        return {**{name: shown[name] for name in names}, **optional}
+        return {**{name: shown[name] for name in names}, "payment_reference": None}
     authenticated = world.backstage[intent["id"]].authenticated == method["id"]
     manual = intent["capture_method"] == "manual"
     return {

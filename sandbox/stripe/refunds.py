@@ -68,7 +68,7 @@ def succeed(world: World, refund_id: str) -> None:
     """A pending refund arrived."""
     old = world.refunds.need(refund_id)
     if old["status"] == "pending":
-        _updated(world, world.refunds.change(old, status="succeeded", pending_reason=None), old)
+        _updated(world, world.refunds.put({**_settled(old), "status": "succeeded"}), old)
 
 
 def fail(world: World, refund_id: str) -> None:
@@ -76,10 +76,15 @@ def fail(world: World, refund_id: str) -> None:
     old = world.refunds.need(refund_id)
     if old["status"] == "failed":
         return
-    new = world.refunds.change(old, status="failed", failure_reason=FAILURE_REASON, pending_reason=None)
+    new = world.refunds.put({**_settled(old), "status": "failed", "failure_reason": FAILURE_REASON})
     _recount(world, world.charges.need(new["charge"]))
     _updated(world, new, old)
     world.emit("refund.failed", new)
+
+
+def _settled(refund: Json) -> Json:
+    """Without the reason why it was pending, which exists only as long as it is."""
+    return {name: value for name, value in refund.items() if name != "pending_reason"}
 
 
 def _updated(world: World, new: Json, old: Json) -> None:
@@ -142,7 +147,7 @@ def _put(world: World, charge: Json, amount: int, *, status: str, metadata: Json
     kind = charge["payment_method_details"]["type"]
     destination: Json = {"type": "refund"} if kind == "card" else {}
     if kind == "card":
-        destination |= {"reference": None, "reference_status": "pending", "reference_type": "acquirer_reference_number"}
+        destination |= {"reference_status": "pending", "reference_type": "acquirer_reference_number"}
     refund: Json = {
         "id": world.ids.new("re"),
         "object": "refund",

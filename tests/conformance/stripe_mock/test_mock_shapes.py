@@ -25,9 +25,8 @@ ALLOWED = {
     "payment_intent.payment_method_options.card: extra": "stripe-mock's fixture has no options at all",
     "payment_intent.payment_method_options.us_bank_account: extra": "as card",
     "payment_intent.source: extra": "Stripe still sends null",
-    "refund.destination_details.card.reference: extra": "Stripe sends it once the reference is known, or null",
-    "refund.destination_details.card.reference_status: extra": "as reference",
-    "refund.destination_details.card.reference_type: extra": "as reference",
+    "refund.destination_details.card.reference_status: extra": "optional in the API; pending for a fresh refund",
+    "refund.destination_details.card.reference_type: extra": "as reference_status",
     "new_webhook_endpoint.secret: extra": "Stripe shows the secret in the answer to the creation; stripe-mock does not",
 }
 

@@ -113,10 +113,20 @@ def seen_before(step: Step) -> bool:
 
 
 def _repeat(step: Step, call: Call | None, entry: Entry | None) -> None:
+    """Say again what was said; a create that was told 'pending' beside another's call hears what has come of that."""
     refused = call.refused if call else entry.refused if entry else None
     verdict = Verdict.REFUSED if refused else Verdict.ACCEPTED
+    if entry is not None and entry.verdict is Verdict.PENDING:
+        if step.status is Status.CREATING:
+            verdict = Verdict.PENDING
+        elif step.status is Status.FAILED:
+            verdict, refused = Verdict.REFUSED, _failed()
     secret = not refused and isinstance(step.message, Create | Confirm) and step.status in UNPAID
-    step.answer(verdict, refused, wants_secret=secret)
+    step.answer(verdict, refused, wants_secret=secret, show_payment=step.may_show)
+
+
+def _failed() -> Refused:
+    return Refused(RefusalCode.PAYMENT_FAILED, "the payment could not be created")
 
 
 def go_on(step: Step) -> None:
@@ -176,7 +186,7 @@ def _moot(payment: Payment, call: Call, now: datetime) -> tuple[bool, Refused | 
         case Operation.CANCEL if payment.status not in {Status.FAILED, Status.SUCCEEDED}:
             return False, None
     if payment.status is Status.FAILED:
-        return True, Refused(RefusalCode.PAYMENT_FAILED, "the payment could not be created")
+        return True, _failed()
     return True, Refused(RefusalCode.WRONG_STATE, f"the payment is {payment.status}")
 
 

@@ -80,7 +80,7 @@ def terms(step: Step) -> None:
     theirs = (command.amount, command.currency, command.capture_method)
     if _expired(step):
         return
-    if payment.user_id != command.user_id:
+    if not step.may_show:
         step.refuse(
             RefusalCode.ORDER_HAS_PAYMENT, "the order already has a payment", "data.order_id", show_payment=False
         )
@@ -99,7 +99,7 @@ def terms(step: Step) -> None:
 
 
 def blocked(step: Step) -> None:
-    step.refuse(RefusalCode.ORDER_CANCELED, CANCELED_TEXT, "data.order_id")
+    step.refuse(RefusalCode.ORDER_CANCELED, CANCELED_TEXT, "data.order_id", show_payment=step.may_show)
 
 
 def queue(step: Step) -> None:

@@ -51,6 +51,11 @@ class Step:
     def command(self) -> Create | Confirm | Cancel | None:
         return self.message if isinstance(self.message, Create | Confirm | Cancel) else None
 
+    @property
+    def may_show(self) -> bool:
+        """Whether the sender may see the payment: a create by another user, whatever becomes of it, may not."""
+        return not isinstance(self.message, Create) or self.message.user_id == self.known.user_id
+
     def change(self, **changes: Any) -> None:
         self.payment = replace(self.known, **changes)
 

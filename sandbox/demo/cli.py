@@ -58,7 +58,10 @@ def main(argv: list[str]) -> int:
         print(f"payments-sandbox demo: {error}", file=sys.stderr)
         return 2
     code = run_until_signal(_demo(chosen, found))
-    return INTERRUPTED if code is None else code
+    if code is None:
+        print("interrupted; everything that was started is stopped", file=sys.stderr)
+        return INTERRUPTED
+    return code
 
 
 async def _demo(chosen: argparse.Namespace, found: settings.Settings) -> int:

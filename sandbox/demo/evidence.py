@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import aio_pika
 from pymongo import AsyncMongoClient
@@ -79,7 +79,7 @@ class Evidence:
 
 
 class Books:
-    """Where the evidence comes from. `await open()` before the first payment, `await close()` at the end."""
+    """Where the evidence comes from: `async with` it from before the first payment to the end."""
 
     def __init__(
         self,
@@ -97,11 +97,12 @@ class Books:
         self._notifications = notifications
         self._dead_before = 0
 
-    async def open(self) -> None:
+    async def __aenter__(self) -> Self:
         """Note what was there before us: a broker or a database that was given may have a past."""
         self._dead_before = await self._database[DEAD_LETTERS].count_documents({})
+        return self
 
-    async def close(self) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
     async def settle(self, expected: dict[str, Expected], within_s: float, report: Callable[[str], None]) -> Evidence:

@@ -190,7 +190,7 @@ SCENARIOS = (
         "saved card", "confirmed by a command, without a browser", server_side,
         7250, "kwd", "succeeded", PAID, (SUCCEEDED,),
     ),
-    Scenario("canceled", "the customer changes their mind", canceled, 3000, "chf", "canceled", (CREATED, CANCELED), (CANCELED,)),
+    Scenario("canceled", "the customer gives up", canceled, 3000, "chf", "canceled", (CREATED, CANCELED), (CANCELED,)),
     Scenario("same create twice", "a duplicate command", duplicate_create, 980, "jpy", "succeeded", PAID, (SUCCEEDED,)),
     Scenario("two creates", "two commands for one order", two_creates, 1999, "eur", "succeeded", PAID, (SUCCEEDED,)),
     Scenario(

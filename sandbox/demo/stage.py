@@ -1,18 +1,18 @@
 """The services around payments, on stage: who plays in a scenario, and how its story is told."""
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
-from aio_pika.exceptions import AMQPError
 
 from contracts.client import PaymentsClient
 from contracts.events import Event, PaymentFailed
 from sandbox.demo.customer import Customer
 from sandbox.demo.evidence import Books
 from sandbox.demo.simulator import Simulator
+from sandbox.run.services import running
 from sandbox.run.system import System
 from sandbox.services.emails import Email
 from sandbox.services.notifications import NotificationService
@@ -52,7 +52,7 @@ class Stage:
     books: Books
 
 
-@contextlib.asynccontextmanager
+@asynccontextmanager
 async def set_up(system: System, tell: Tell) -> AsyncIterator[Stage]:
     """Start the sample services beside a running system; end them, and remove their queues."""
     assert system.stripe_url is not None, "the demo plays against the simulator"
@@ -69,25 +69,14 @@ async def set_up(system: System, tell: Tell) -> AsyncIterator[Stage]:
         aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
         PaymentsClient(url, source="order-service") as payments,
         SlowClient(url, source="order-service") as slow,
-        asyncio.TaskGroup() as group,
     ):
         orders = OrderService(url, payments, on_event=on_event)
         notifications = NotificationService(url, on_email)
         simulator = Simulator(session, system.stripe_url)
+        customer = Customer(session, system.stripe_url)
         books = Books(url, system.stack.mongo_uri, simulator, orders, notifications)
-        running = [group.create_task(service.run()) for service in (orders, notifications)]
-        for inbox in (orders.inbox, notifications.inbox):
-            await inbox.ready.wait()
-        await books.open()
-        try:
-            yield Stage(payments, slow, orders, notifications, Customer(session, system.stripe_url), simulator, books)
-        finally:
-            for task in running:
-                task.cancel()
-            await books.close()
-            with contextlib.suppress(AMQPError, OSError):  # a broker that is gone needs no tidying
-                for inbox in (orders.inbox, notifications.inbox):
-                    await inbox.remove()
+        async with running(orders, notifications), books:
+            yield Stage(payments, slow, orders, notifications, customer, simulator, books)
 
 
 def _why(event: Event) -> str:

@@ -28,7 +28,7 @@ FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
 TRY_ANEW = frozenset(
     {RefusalCode.PROVIDER_ERROR, RefusalCode.PAYMENT_FAILED, RefusalCode.EXPIRED, RefusalCode.BEING_CANCELED}
 )
-"""Refusals after which the order may ask again, with a new command id: nothing was created, and nothing will be."""
+"""Refusals after which the same may be asked again, under a new command id: nothing was done, and nothing will be."""
 
 UNPAID = frozenset({
     PaymentStatus.CREATING,
@@ -133,9 +133,8 @@ class OrderService:
                 reply = await self._until_answered(command, order.create_id)
                 if reply.refusal is None:
                     return reply
-                if reply.refusal.code not in TRY_ANEW:
-                    raise PaymentRefused(reply)
-                # An answered command is over. The same id would only repeat its answer.
+                _raise_unless_worth_another_try(reply)
+                # An answered command is over: the same id would only repeat its answer.
                 order.create_id = _command_id("create")
                 await asyncio.sleep(FIRST_WAIT_S)
 
@@ -147,23 +146,25 @@ class OrderService:
             payment_method=payment_method,
             return_url=AnyHttpUrl(return_url),
         )
-        return await self._accepted(command, _command_id("confirm"))
+        return await self._accepted(command, "confirm")
 
     async def cancel(self, order: Order) -> Reply:
         """Give the order's payment up, also one whose create is still on its way. Raises PaymentRefused."""
-        return await self._accepted(CancelPayment(order_id=order.order_id), _command_id("cancel"))
+        return await self._accepted(CancelPayment(order_id=order.order_id), "cancel")
 
     async def until(self, order: Order, reached: Callable[[Order], bool]) -> None:
         """Wait until events have brought the order there. Bound it with a timeout."""
         while not reached(order):
             await order.moved.wait()
 
-    async def _accepted(self, command: ConfirmPayment | CancelPayment, command_id: str) -> Reply:
+    async def _accepted(self, command: ConfirmPayment | CancelPayment, kind: str) -> Reply:
         async with asyncio.timeout(PATIENCE_S):
-            reply = await self._until_answered(command, command_id)
-        if reply.refusal is not None:
-            raise PaymentRefused(reply)
-        return reply
+            while True:
+                reply = await self._until_answered(command, _command_id(kind))
+                if reply.refusal is None:
+                    return reply
+                _raise_unless_worth_another_try(reply)
+                await asyncio.sleep(FIRST_WAIT_S)
 
     async def _until_answered(self, command: CreatePayment | ConfirmPayment | CancelPayment, command_id: str) -> Reply:
         """Repeat a command under its id until the answer is final: it is carried out once, however often it is sent."""
@@ -194,6 +195,11 @@ class OrderService:
             self._on_order_event(order, event)
         order.moved.set()
         order.moved = asyncio.Event()
+
+
+def _raise_unless_worth_another_try(reply: Reply) -> None:
+    if reply.refusal is not None and reply.refusal.code not in TRY_ANEW:
+        raise PaymentRefused(reply)
 
 
 def _secret_owed(command: CreatePayment | ConfirmPayment | CancelPayment, reply: Reply) -> bool:

@@ -173,6 +173,13 @@ async def test_a_payment_that_never_came_to_be_is_tried_anew() -> None:
     assert len({command_id for _, command_id in client.sent}) == 2
 
 
+async def test_a_cancel_that_stripe_did_not_carry_out_is_tried_anew() -> None:
+    """It goes out again under a new command id: the first one's answer is kept."""
+    service, client = shop(reply(Verdict.REFUSED, code=RefusalCode.PROVIDER_ERROR), reply(Verdict.ACCEPTED))
+    await service.cancel(service.place("a book", 1999, "eur", "u-1"))
+    assert len({command_id for _, command_id in client.sent}) == 2
+
+
 async def test_a_refusal_is_told_by_name() -> None:
     """What payments refuses is raised with the code and not asked for again."""
     service, client = shop(reply(Verdict.REFUSED, code=RefusalCode.AMOUNT_TOO_SMALL))

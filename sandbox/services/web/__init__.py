@@ -1,0 +1,1 @@
+"""The sample shop's pages: order, pay, see what became of it."""

@@ -12,7 +12,9 @@ COMMANDS = {
 
 def usage() -> str:
     lines = [f"  {name:<8} {text}" for name, (_, text) in COMMANDS.items()]
-    return "\n".join(["usage: payments-sandbox COMMAND [OPTION ...]", "", *lines, "", "payments-sandbox COMMAND --help"])
+    return "\n".join(
+        ["usage: payments-sandbox COMMAND [OPTION ...]", "", *lines, "", "payments-sandbox COMMAND --help"]
+    )
 
 
 def main(argv: list[str] | None = None) -> int:

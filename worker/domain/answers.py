@@ -29,7 +29,7 @@ def answered(step: Step, apply: ApplyIntent) -> None:
     call = step.known.call(message.call_id)
     assert call is not None, "an answer to a call that is not recorded"
     if not call.open:
-        _overtaken(step, call, message, apply)
+        _overtaken(step, call)
         return
     match message.result:
         case Result.DONE:
@@ -57,7 +57,7 @@ def answered(step: Step, apply: ApplyIntent) -> None:
 
 def _done(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
     assert message.intent is not None
-    apply(step, message.intent, message.version == step.known.version)
+    apply(step, message.intent, _is_truth(step, call, message))
     still = step.known.call(call.id)
     assert still is not None
     if still.open:
@@ -66,12 +66,19 @@ def _done(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
         step.told.append(calls.told_recorded(still, wants_secret=True))
 
 
-def _overtaken(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
+def _is_truth(step: Step, call: Call, message: Answer) -> bool:
+    """Whether an answer tells how the intent is now.
+
+    Only if nobody has written since the send, and if it was the first: to a later one Stripe may replay what it had
+    answered then.
+    """
+    return message.version == step.known.version and len(call.sends) == 1
+
+
+def _overtaken(step: Step, call: Call) -> None:
     """A webhook or a twin settled the call first; the requester still gets its answer, with the secret at hand."""
     step.stale("the call was settled before its answer came")
     step.told.append(calls.told_recorded(call, wants_secret=True))
-    if message.intent is not None and message.version == step.known.version:
-        apply(step, message.intent, True)
 
 
 def _declined(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
@@ -79,9 +86,9 @@ def _declined(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> No
     assert problem is not None
     found = problem.decline or Decline(problem.code, None, problem.message)
     if message.intent is not None:
-        apply(step, message.intent, message.version == step.known.version)
-    if found.charge_id or message.intent is None:
-        news.decline(step, found, found.charge_id or call.key)
+        apply(step, message.intent, _is_truth(step, call, message))
+    if all(event.type != events.PaymentFailed.TYPE for event in step.events):
+        news.decline(step, found, news.attempt_id(found) or call.key)
     still = step.known.call(call.id)
     assert still is not None
     refused = Refused(RefusalCode.CARD_DECLINED, problem.message, problem.field, found.decline_code or found.code)
@@ -119,12 +126,16 @@ def _not_found(step: Step, call: Call) -> None:
 def _settle_later(step: Step, call: Call) -> None:
     """A 5xx that Stripe keeps under the key will be repeated for ever: find out by reading what really happened."""
     wait = limits.STORED_ERROR_WAIT if call.operation is Operation.CREATE else limits.backoff(call.key, 0)
-    step.put_call(replace(call, settle=calls.STORED_ERROR, due_at=step.now + wait))
+    step.put_call(replace(call, settle=calls.STORED_ERROR, due_at=step.now + wait, errors=0))
     step.why = "Stripe keeps an error under this key: settle by reading"
 
 
 def _again_later(step: Step, call: Call, message: Answer) -> None:
     code = message.problem.code if message.problem else str(message.result)
+    if call.settle:
+        step.put_call(replace(call, errors=call.errors + 1, due_at=step.now + limits.backoff(call.key, call.errors)))
+        step.why = f"could not look for it ({code}): again later"
+        return
     errors = call.errors + 1 if code == "http_500" else 0
     if errors >= limits.STORED_ERROR_STREAK:
         _settle_later(step, call)
@@ -135,11 +146,13 @@ def _again_later(step: Step, call: Call, message: Answer) -> None:
 
 
 def _read_failed(step: Step, message: ReadFailed) -> None:
+    polls, head = step.known.polls + 1, step.known.head
     if message.lost:
-        step.change(read_at=None)
+        step.change(polls=polls, read_at=None)
         news.review(step, "intent_vanished", message.reason)
+        if head and head.settle and head.intent_id:
+            step.close(head, Refused(RefusalCode.NEEDS_REVIEW, "Stripe knows no such intent"))
         return
-    polls = step.known.polls + 1
     step.change(polls=polls, read_at=step.now + limits.backoff(step.known.id, polls))
     step.why = f"could not read ({message.reason}): again later"
 

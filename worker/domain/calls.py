@@ -195,6 +195,8 @@ def resume(step: Step, head: Call) -> None:
     if not head.sends:
         send(step, head)
         return
+    if head.settle and head.due_at and head.due_at > step.now:
+        return  # a duplicate does not make the truth come sooner
     if not head.settle and step.now - head.sends[0] >= limits.KEY_LIFETIME:
         head = replace(head, settle=KEY_TOO_OLD)
     if not head.settle:

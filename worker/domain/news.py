@@ -56,30 +56,49 @@ def move(step: Step, intent: Intent) -> None:
 
 
 def came_back(step: Step, found: Decline | None) -> None:
-    """An intent that wants a method again was declined. A failed 3-D Secure makes no charge: the move is the attempt."""
-    if found is None or found.charge_id is None:
-        decline(step, found or Decline(None, None, None), f"try-{len(step.known.attempts) + 1}")
+    """An intent that wants a method again was declined. A failed 3-D Secure makes no charge: the move is the attempt.
+
+    Its name may be known: from news that came before the move, or from an earlier try with the same payment method.
+    """
+    if found is not None and found.charge_id:
+        return
+    found = found or Decline(None, None, None)
+    name = attempt_id(found)
+    if name is None:
+        decline(step, found, f"try-{len(step.known.attempts) + 1}")
+    elif not _announced_since_action(step, name):
+        decline(step, found, f"{name}-{len(step.known.attempts) + 1}")
+
+
+def _announced_since_action(step: Step, name: str) -> bool:
+    """Whether this attempt was announced after the customer was last asked to act."""
+    for event in reversed(step.known.events):
+        if event.type == events.PaymentRequiresAction.TYPE:
+            return False
+        if event.type == events.PaymentFailed.TYPE and f"{event.body['attempt']['attempt_id']}-".startswith(f"{name}-"):
+            return True
+    return True
+
+
+def attempt_id(found: Decline) -> str | None:
+    """What names an attempt whoever tells of it: its charge, or else the payment method that failed to authenticate."""
+    if found.charge_id:
+        return found.charge_id
+    if found.code == AUTHENTICATION_FAILED and found.payment_method_id:
+        return f"auth-{found.payment_method_id}"
+    return None
 
 
 def decline_of(step: Step, intent: Intent) -> bool:
-    """Record the attempt that an intent's last error tells of; tell whether it is new.
-
-    Without a charge the payment method that failed to authenticate names the attempt.
-    """
-    found = intent.decline
-    if found is None:
-        return False
-    if found.charge_id:
-        return decline(step, found, found.charge_id)
-    if found.code == AUTHENTICATION_FAILED and found.payment_method_id:
-        return decline(step, found, f"auth-{found.payment_method_id}")
-    return False
+    """Record the attempt that an intent's last error tells of, if it has a name; tell whether it is new."""
+    name = attempt_id(intent.decline) if intent.decline else None
+    return name is not None and intent.decline is not None and decline(step, intent.decline, name)
 
 
-def decline(step: Step, found: Decline, attempt_id: str) -> bool:
+def decline(step: Step, found: Decline, name: str) -> bool:
     """Record and announce a declined attempt once per id; after too many the payment is given up."""
     attempt = Attempt(
-        id=attempt_id,
+        id=name,
         outcome="declined",
         at=step.now,
         code=found.code,

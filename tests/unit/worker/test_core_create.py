@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -117,7 +118,7 @@ def test_a_repeated_second_create_follows_the_payment() -> None:
     [{"amount": AMOUNT + 1}, {"currency": "usd"}, {"capture_method": CaptureMethod.MANUAL}],
     ids=lambda other: next(iter(other)),
 )
-def test_other_terms_are_refused(other: dict[str, object]) -> None:
+def test_other_terms_are_refused(other: dict[str, Any]) -> None:
     """A create that differs from the live payment in amount, currency or capture method is refused by name."""
     decision = story(Status.REQUIRES_PAYMENT_METHOD).tell(create("create-2", **other))
     assert refusal(decision).code is RefusalCode.ORDER_HAS_PAYMENT
@@ -208,7 +209,7 @@ def test_an_expired_create_is_refused(status: Status) -> None:
         ({"currency": "xau"}, RefusalCode.UNKNOWN_CURRENCY, "data.currency"),
     ],
 )
-def test_what_stripe_would_not_charge_is_refused(changes: dict[str, object], code: RefusalCode, field: str) -> None:
+def test_what_stripe_would_not_charge_is_refused(changes: dict[str, Any], code: RefusalCode, field: str) -> None:
     """An amount that Stripe would not charge opens no payment; the refusal names the field."""
     decision = Story().tell(create(**changes))
     assert (refusal(decision).code, refusal(decision).field) == (code, field)

@@ -101,6 +101,7 @@ def _refused(step: Step, call: Call, message: Answer, code: RefusalCode) -> None
     if call.operation is Operation.CREATE:
         _fail(step, call, refused, problem.code)
     step.close(step.known.call(call.id) or call, refused, request_id=message.request_id)
+    news.orphan_left(step)
 
 
 def _fail(step: Step, call: Call, refused: Refused, code: str) -> None:

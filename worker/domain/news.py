@@ -53,6 +53,7 @@ def move(step: Step, intent: Intent) -> None:
         step.announce(OF_STATUS[intent.status])
     elif was in {Status.REQUIRES_ACTION, Status.PROCESSING} and not fresh:
         came_back(step, intent.decline)
+    _enough(step)
 
 
 def came_back(step: Step, found: Decline | None) -> None:
@@ -96,7 +97,7 @@ def decline_of(step: Step, intent: Intent) -> bool:
 
 
 def decline(step: Step, found: Decline, name: str) -> bool:
-    """Record and announce a declined attempt once per id; after too many the payment is given up."""
+    """Record and announce a declined attempt once per id."""
     attempt = Attempt(
         id=name,
         outcome="declined",
@@ -110,9 +111,14 @@ def decline(step: Step, found: Decline, name: str) -> bool:
         return False
     step.why = "attempt declined"
     step.announce(events.PaymentFailed, attempt=attempt_view(attempt, step.known))
+    _enough(step)
+    return True
+
+
+def _enough(step: Step) -> None:
+    """After too many declines the payment is given up, as soon as no money is on its way."""
     if len(step.known.attempts) >= limits.MAX_ATTEMPTS and step.status in UNPAID:
         calls.give_up(step, "too_many_attempts")
-    return True
 
 
 def orphan(step: Step, intent: Intent) -> None:
@@ -120,6 +126,21 @@ def orphan(step: Step, intent: Intent) -> None:
     step.change(intent_id=intent.id)
     step.why = "an intent showed up after its create had failed: cancel it"
     calls.give_up(step, "orphan")
+
+
+def orphan_left(step: Step) -> None:
+    """Once the cancel of an orphan has come to nothing, Stripe and the record disagree."""
+    own = [call for call in step.known.calls if call.own_reason]
+    if step.status is Status.FAILED and own and own[-1].refused:
+        review(step, "orphan_left", own[-1].refused.message)
+
+
+def foreign(step: Step, intent_id: str) -> bool:
+    """Whether news is of an intent that is not the payment's, though it claims to be: then a person must look."""
+    if step.known.intent_id in {None, intent_id}:
+        return False
+    review(step, "second_intent", f"{intent_id} claims to be this payment's intent")
+    return True
 
 
 def late_money(step: Step, intent: Intent) -> None:

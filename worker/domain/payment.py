@@ -161,8 +161,7 @@ def decide(payment: Payment | None, message: Message, now: datetime, *, number: 
 def apply_intent(step: Step, intent: Intent, truth: bool) -> None:
     """Apply what is known of an intent by the table; with `truth` the rules that doubt old news apply it."""
     payment = step.known
-    if payment.intent_id not in {None, intent.id}:
-        news.review(step, "second_intent", f"{intent.id} claims to be this payment's intent")
+    if news.foreign(step, intent.id):
         return
     rule = TRANSITIONS[payment.status][Kind(f"intent.{intent.status}")]
     if rule is Rule.ORPHAN:
@@ -204,9 +203,12 @@ def _intent(step: Step) -> None:
         step.change(read_at=None, polls=polls, poll_at=step.now + limits.poll_after(step.known.id, polls))
         apply_intent(step, message.intent, truth=True)
         calls.settle_by_truth(step)
+        news.orphan_left(step)
 
 
 def _changed(step: Step, message: IntentChanged) -> None:
+    if news.foreign(step, message.intent_id):
+        return
     if step.status is Status.CREATING:
         news.born(step, message.intent_id)
     elif step.known.intent_id is None and step.status is Status.FAILED:
@@ -221,6 +223,8 @@ def _attempt(step: Step) -> None:
     message = step.message
     assert isinstance(message, ChargeSeen)
     assert message.decline is not None
+    if news.foreign(step, message.intent_id):
+        return
     if step.status is Status.CREATING:
         news.born(step, message.intent_id)
         step.change(read_at=step.now)
@@ -234,6 +238,8 @@ def _soon(step: Step) -> None:
     """A charge succeeded: the intent's own event is on its way and decides; look if it has not come soon."""
     message = step.message
     assert isinstance(message, ChargeSeen)
+    if news.foreign(step, message.intent_id):
+        return
     if step.status is Status.CREATING:
         news.born(step, message.intent_id)
     soon = step.now + limits.SOON

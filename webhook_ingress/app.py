@@ -9,12 +9,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from webhook_ingress import problems
 from webhook_ingress.logs import RequestLines
-from webhook_ingress.webhook import Webhook
 
 WEBHOOK_PATH = "/api/payments/webhook"
 
@@ -50,9 +49,30 @@ class Probes:
         return JSONResponse({"ready": True})
 
 
-def build(*, webhook: Webhook, probes: Probes, log: FilteringBoundLogger) -> ASGIApp:
+class WebhookFirst:
+    """Takes webhooks past the router and its layers, which cost a tenth of a webhook's CPU; the rest is routed.
+
+    Without it everything is answered the same: the webhook is among the routes too.
+    """
+
+    def __init__(self, webhook: ASGIApp, others: ASGIApp) -> None:
+        self._webhook = webhook
+        self._others = others
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != WEBHOOK_PATH or scope["method"] != "POST":
+            await self._others(scope, receive, send)
+            return
+        try:
+            await self._webhook(scope, receive, send)
+        except Exception:
+            await problems.BUG(scope, receive, send)
+            raise
+
+
+def build(*, webhook: ASGIApp, probes: Probes, log: FilteringBoundLogger) -> ASGIApp:
     """Put the routes together."""
-    app = Starlette(
+    routed = Starlette(
         routes=[
             Route(WEBHOOK_PATH, webhook, methods=["POST"]),
             Route("/health", probes.health, methods=["GET"]),
@@ -60,5 +80,5 @@ def build(*, webhook: Webhook, probes: Probes, log: FilteringBoundLogger) -> ASG
         ],
         exception_handlers={HTTPException: problems.from_http, Exception: problems.from_bug},
     )
-    app.router.redirect_slashes = False
-    return RequestLines(app, log)
+    routed.router.redirect_slashes = False
+    return RequestLines(WebhookFirst(webhook, routed), log)

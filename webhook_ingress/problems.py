@@ -39,7 +39,9 @@ async def from_http(_: Request, error: Exception) -> Response:
     return Problem(error.status_code, code, error.detail, error.detail, dict(error.headers or {}))
 
 
-async def from_bug(_: Request, error: Exception) -> Response:
-    """Answer for a programmer's error: a 500 that says nothing; the log holds the traceback."""
-    del error
-    return Problem(500, "internal_error", "Internal Server Error", "The request could not be handled.")
+BUG = Problem(500, "internal_error", "Internal Server Error", "The request could not be handled.")
+"""The answer to a programmer's error says nothing; the log holds its name."""
+
+
+async def from_bug(_: Request, __: Exception) -> Response:
+    return BUG

@@ -30,18 +30,25 @@ GRACE_S = 10
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Closes a connection that takes too long to send a request, or whose headers never end."""
+    """Closes a connection that takes too long to send a request, or whose headers never end.
 
+    One timer per connection runs on from request to request and looks at the deadline when it fires: setting and
+    cancelling a timer costs more than everything else here.
+    """
+
+    _deadline_s: float | None = None
     _timer: asyncio.TimerHandle | None = None
     _in_head = True
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as in uvicorn
         super().connection_made(transport)
-        self._arm()
+        self._expect_a_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._disarm()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -53,7 +60,7 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
-        self._arm()
+        self._expect_a_request()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -63,17 +70,23 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._in_head = True
-        self._disarm()
+        self._deadline_s = None
         super().on_message_complete()
 
-    def _arm(self) -> None:
-        self._disarm()
-        self._timer = self.loop.call_later(REQUEST_TIMEOUT_S, self.transport.abort)
+    def _expect_a_request(self) -> None:
+        self._deadline_s = self.loop.time() + REQUEST_TIMEOUT_S
+        if self._timer is None:
+            self._timer = self.loop.call_later(REQUEST_TIMEOUT_S, self._look_at_the_deadline)
 
-    def _disarm(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+    def _look_at_the_deadline(self) -> None:
+        self._timer = None
+        if self._deadline_s is None:
+            return
+        left_s = self._deadline_s - self.loop.time()
+        if left_s <= 0:
+            self.transport.abort()
+        else:
+            self._timer = self.loop.call_later(left_s, self._look_at_the_deadline)
 
 
 class Server(uvicorn.Server):

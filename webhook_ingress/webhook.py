@@ -4,7 +4,7 @@ The bytes that Stripe signed are the bytes that travel. No SDK object is built: 
 event would cost half a millisecond.
 """
 
-import os
+import random
 import re
 import time
 from collections.abc import Callable, Mapping
@@ -152,5 +152,5 @@ def _traceparent(header: bytes | None) -> str:
     """Pass the sender's trace on, or begin one."""
     if header is not None and _TRACEPARENT.fullmatch(header):
         return header.decode("ascii")
-    drawn = os.urandom(24).hex()
+    drawn = f"{random.getrandbits(192):048x}"
     return f"00-{drawn[:32]}-{drawn[32:]}-01"

@@ -1,5 +1,6 @@
 """An ASGI server of thirty lines and the fakes around the app: no sockets, no broker."""
 
+import asyncio
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -69,7 +70,10 @@ async def call(
         "headers": list(headers),
         "state": {},
     }
-    await app(scope, receive, send)
+    try:
+        await app(scope, receive, send)
+    finally:
+        await asyncio.sleep(0)  # the log's lines are written after a turn of the loop
     return answer
 
 

@@ -12,15 +12,22 @@ from worker.adapters.documents import plain
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable
+from worker.ops import machine
 
 
 def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = os.environ) -> int:
     """Run one command; exit code 0 done, 1 not found or no answer, 2 bad usage or setting."""
-    parser = argparse.ArgumentParser(prog="payments", description="Look into the payment service. Needs MONGO_URI.")
+    parser = argparse.ArgumentParser(
+        prog="payments", description="Look into the payment service. `show` needs MONGO_URI."
+    )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("show", help="print a payment, or all payments of an order, as JSON")
     show.add_argument("id", help="a payment id (pay_…), a PaymentIntent id (pi_…) or an order id")
+    commands.add_parser("machine", help="print the state machine's table as Markdown")
     chosen = parser.parse_args(arguments)
+    if chosen.command == "machine":
+        print(machine.rendered(), end="")
+        return 0
     try:
         uri = Environment(variables).url("MONGO_URI", "mongodb", "mongodb+srv")
     except SettingError as error:

@@ -140,9 +140,9 @@ async def test_a_trace_travels_along(vhost_url: str, respond: Respond) -> None:
 async def test_no_answer_is_no_reply_and_the_id_may_be_used_again(vhost_url: str, respond: Respond) -> None:
     """Without an answer in time the caller gets NoReply naming the command, and asks again under the same id."""
     responder = await respond(silent)
-    async with PaymentsClient(vhost_url, source="orders", reply_timeout_s=0.3) as payments:
+    async with PaymentsClient(vhost_url, source="orders") as payments:
         with pytest.raises(NoReply, match=r"payment\.create c-1 is stored"):
-            await payments.create(CREATE, command_id="c-1")
+            await payments.send(CREATE, command_id="c-1", reply_timeout_s=0.1)
         responder.answer = pending
         assert (await payments.create(CREATE, command_id="c-1")).command_id == "c-1"
     assert [envelope.id for envelope in responder.seen] == ["c-1", "c-1"]
@@ -260,9 +260,14 @@ async def test_a_killed_broker_is_an_unknown_outcome(
 ) -> None:
     """A broker that dies under an unconfirmed command raises OutcomeUnknown, and the client works with the next one."""
     await respond_fragile(pending)
-    async with PaymentsClient(private_vhost_url, source="orders", reply_timeout_s=2) as payments:
+    async with (
+        PaymentsClient(private_vhost_url, source="orders", reply_timeout_s=2) as payments,
+        transport.publisher(private_vhost_url, "test watcher") as watcher,
+    ):
         assert (await payments.create(CREATE)).verdict is Verdict.PENDING
         private_broker.freeze()
+        while await watcher.probe(0.5):
+            pass
         waiting = [asyncio.create_task(payments.create(CREATE)) for _ in range(20)]
         await asyncio.wait(waiting, timeout=0.2)
         private_broker.kill()

@@ -3,7 +3,7 @@
     python tests/worker_process.py --kill-at committed:2 --armed-by /tmp/armed
 
 A point counts each time that it is passed once the file `--armed-by` exists; `NAME:2` means the second time, `NAME` every
-time. `--order` narrows `load` to one order.
+time. `--order` narrows `load` to one order; `--deaf` names a queue that this worker takes nothing from.
 """
 
 import argparse
@@ -147,8 +147,10 @@ class WatchedPublisher(Publisher):
         return published
 
 
-def watched(consumer: Consumer, hook: Hook) -> Consumer:
+def watched(consumer: Consumer, hook: Hook, deaf: str | None) -> Consumer:
     """Point: `handled` when a message is applied and not yet acknowledged."""
+    if consumer.name == deaf:
+        consumer._declared = topology.subscription("nothing")
     apply = consumer._apply
 
     async def handled(message: AbstractIncomingMessage) -> Report:
@@ -166,12 +168,13 @@ if __name__ == "__main__":
     parser.add_argument("--crash-at", default="")
     parser.add_argument("--armed-by", type=Path)
     parser.add_argument("--order")
+    parser.add_argument("--deaf")
     chosen = parser.parse_args()
     at = Hook(chosen.kill_at, chosen.crash_at, chosen.armed_by)
     wraps = Wraps(
         store=lambda store: WatchedStore(store, at, chosen.order),
         gateway=lambda gateway: WatchedGateway(gateway, at),
         publisher=lambda publisher: WatchedPublisher(publisher, at),
-        consumer=lambda consumer: watched(consumer, at),
+        consumer=lambda consumer: watched(consumer, at, chosen.deaf),
     )
     sys.exit(main([], wraps=wraps))

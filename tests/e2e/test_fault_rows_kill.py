@@ -3,8 +3,7 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine
-from pathlib import Path
+from collections.abc import Coroutine
 from typing import Any
 
 import pytest
@@ -21,13 +20,6 @@ TAKEN_OVER_S = 5.0
 DIED_S = 20.0
 CREATES = "/v1/payment_intents"
 CONFIRMS = "/v1/payment_intents/*/confirm"
-
-
-@pytest.fixture
-async def service(tmp_path: Path, vhost_url: str, mongo_uri: str, database_name: str) -> AsyncIterator[Service]:
-    async with Service(tmp_path, vhost_url, mongo_uri, database_name) as started:
-        await started.stripe.webhooks(hold=True)
-        yield started
 
 
 class Doomed:
@@ -61,6 +53,7 @@ async def killed(service: Service, create_at: str, confirm_at: str, webhook_at: 
 
     One payment is confirmed by command, the other is paid by its customer.
     """
+    await service.stripe.webhooks(hold=True)
     creating, confirming = Doomed(service, create_at), Doomed(service, confirm_at)
     await creating.process.start()
     first = await taken_over(creating, confirming.process, service.create("order-1"))
@@ -115,6 +108,7 @@ async def test_fault_row_02_killed_after_the_first_commit(service: Service) -> N
 @pytest.mark.parametrize("fault", ["latency", "latency_after"])
 async def test_fault_row_03_killed_during_the_stripe_call(service: Service, fault: str) -> None:
     """Whether or not Stripe had executed the request in flight, the next worker repeats it under its key."""
+    await service.stripe.webhooks(hold=True)
     creating, confirming = service.make_worker(), service.make_worker()
     await creating.start()
     for path, dying, heir in ((CREATES, creating, confirming), (CONFIRMS, confirming, service.make_worker())):
@@ -170,6 +164,7 @@ async def test_fault_row_07_killed_after_the_publish(service: Service) -> None:
 
 async def test_fault_row_08_killed_after_the_delay_tier(service: Service) -> None:
     """A message that is both in a delay tier and redelivered is applied once."""
+    await service.stripe.webhooks(hold=True)
     doomed = Doomed(service, "tiered:1", "--crash-at", "load:1")
     await doomed.process.start()
     heir = service.make_worker()

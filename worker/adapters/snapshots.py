@@ -87,14 +87,19 @@ def owner_of(found: Json) -> Owner:
     """Whose object it is, by the metadata that our create put there."""
     metadata = found.get("metadata") or {}
     return Owner(
-        payment_id=metadata.get("payment_id"),
-        order_id=metadata.get("order_id"),
-        deployment=metadata.get("deployment"),
+        payment_id=_text(metadata.get("payment_id")),
+        order_id=_text(metadata.get("order_id")),
+        deployment=_text(metadata.get("deployment")),
     )
+
+
+def _text(value: Any) -> str | None:
+    """Metadata is text; anything else would mean something to the database."""
+    return value if isinstance(value, str) else None
 
 
 def id_of(value: Any) -> str | None:
     """An id that may be expanded to its object."""
     if isinstance(value, Mapping):
         value = value.get("id")
-    return value if isinstance(value, str) else None
+    return _text(value)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic_core import from_json
+
 from contracts import commands, envelope
 from contracts.errors import InvalidMessage
 from worker.adapters.documents import to_the_millisecond
@@ -39,6 +41,8 @@ def command(raw: bytes, reply: Address | None, deployment: str, now: datetime) -
     }
     match body:
         case commands.CreatePayment():
+            if any("\0" in key for key in body.metadata):  # no field of a MongoDB document may be called so
+                raise InvalidMessage("A key should not contain NUL", "data.metadata", wrapped.id)
             return Create(
                 **common,
                 order_id=body.order_id,
@@ -88,12 +92,14 @@ class StripeEvent:
 
 def stripe_event(raw: bytes, *, livemode: bool) -> StripeEvent:
     """Read a webhook event as Stripe signed it. Raises InvalidMessage when it is none."""
+    if len(raw) > envelope.MAX_BODY_BYTES:
+        raise InvalidMessage(f"body has {len(raw)} bytes, at most {envelope.MAX_BODY_BYTES} are read")
     try:
-        found = json.loads(raw)
+        found = from_json(raw, allow_inf_nan=False)  # refuses half surrogates, which no database keeps
         event_id, kind, about = str(found["id"]), str(found["type"]), found["data"]["object"]
         if not isinstance(about, Mapping):
             raise TypeError("data.object")  # noqa: TRY301 - one place turns every kind of nonsense into one error
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise InvalidMessage(f"is no Stripe event: {type(error).__name__}") from None
     intent_id = id_of(about) if kind.startswith(INTENT_EVENTS) else id_of(about.get("payment_intent"))
     owner = owner_of(about) if isinstance(about.get("metadata"), Mapping) else Owner()

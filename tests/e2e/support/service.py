@@ -21,6 +21,7 @@ from pymongo import MongoClient
 from contracts import topology
 from contracts.client import PaymentsClient
 from contracts.commands import CancelPayment, Command, ConfirmPayment, CreatePayment
+from contracts.errors import NoReply, NotStored, OutcomeUnknown
 from contracts.replies import Reply, Verdict
 from sandbox.stack.ports import free_port
 from tests.e2e.support.books import Books, unsettled, wrongs
@@ -31,7 +32,10 @@ from tests.e2e.support.worker import WorkerProcess
 from tests.ingress_process import IngressProcess
 from tests.ingress_requests import WEBHOOK_PATH
 
-REPLY_S = 30.0
+REPLY_S = 20.0
+IMPATIENT_S = 5.0
+"""For one who asks again: a reply that was lost with its connection never comes."""
+
 SETTLED_S = 30.0
 RETURN_URL = "https://shop.example/back"
 
@@ -54,7 +58,7 @@ class Service:
         self.stripe = Simulator(directory, f"http://127.0.0.1:{port}{WEBHOOK_PATH}")
         self.ingress = IngressProcess(directory, rabbitmq_url, PORT=str(port))
         self.listener = Listener(rabbitmq_url)
-        self.payments = PaymentsClient(rabbitmq_url, source="tests", reply_timeout_s=REPLY_S)
+        self.payments = PaymentsClient(rabbitmq_url, source="tests")
         self.mongo: Database = MongoClient(mongo_uri, tz_aware=True)
         self.database = self.mongo[database]
         self.workers: list[WorkerProcess] = []
@@ -89,22 +93,25 @@ class Service:
         await made.start()
         return made
 
-    async def create(self, order: str, *, command_id: str | None = None, amount: int = 1999, **more: Any) -> Reply:
-        command = CreatePayment(order_id=order, user_id="user-1", amount=amount, currency="eur", **more)
-        return await self.send(command, command_id or f"create-{order}")
+    async def create(self, order: str, *, command_id: str | None = None, reply_s: float = REPLY_S) -> Reply:
+        command = CreatePayment(order_id=order, user_id="user-1", amount=1999, currency="eur")
+        return await self.send(command, command_id or f"create-{order}", reply_s=reply_s)
 
-    async def created(self, order: str, **more: Any) -> str:
-        """Create until the answer is final; the client secret. The command is the same one every time."""
+    async def created(self, order: str, *, within_s: float = SETTLED_S) -> str:
+        """Create until the answer is final, under one command id, whatever happens to answers; the client secret."""
         secret = ""
 
         async def accepted() -> bool:
             nonlocal secret
-            reply = await self.create(order, **more)
+            try:
+                reply = await self.create(order, reply_s=IMPATIENT_S)
+            except (NoReply, NotStored, OutcomeUnknown):
+                return False
             assert reply.verdict is not Verdict.REFUSED, reply
             secret = reply.client_secret or ""
             return reply.verdict is Verdict.ACCEPTED
 
-        await until(accepted, SETTLED_S, f"{order} was not created")
+        await until(accepted, within_s, f"{order} was not created")
         return secret
 
     async def confirm(self, payment: str, *, method: str = "pm_card_visa", command_id: str | None = None) -> Reply:
@@ -114,15 +121,18 @@ class Service:
     async def cancel(self, order: str) -> Reply:
         return await self.send(CancelPayment(order_id=order), f"cancel-{order}")
 
-    async def send(self, command: Command, command_id: str) -> Reply:
+    async def send(self, command: Command, command_id: str, *, reply_s: float = REPLY_S) -> Reply:
         self.commands.add(command_id)
-        return await self.payments.send(command, command_id=command_id)
+        return await self.payments.send(command, command_id=command_id, reply_timeout_s=reply_s)
 
     def payment(self, order: str) -> dict[str, Any]:
         """The only payment of an order, as stored."""
         found = list(self.database["payments"].find({"order_id": order}))
         assert len(found) == 1, f"{order} has {len(found)} payments"
         return found[0]
+
+    def payments_stored(self) -> list[dict[str, Any]]:
+        return list(self.database["payments"].find())
 
     async def books(self) -> Books:
         """Everybody's books now. The broker's come first: what leaves a queue meanwhile is in the database by then."""
@@ -131,7 +141,7 @@ class Service:
             self.stripe.ledger(), self.stripe.posts(), self.stripe.pending(), self.stripe.delivered()
         )
         return Books(
-            payments=list(self.database["payments"].find()),
+            payments=self.payments_stored(),
             refusals={str(found["_id"]) for found in self.database["refusals"].find({}, {"_id": 1})},
             ignored={str(found["_id"]) for found in self.database["stripe_events"].find({}, {"_id": 1})},
             dead=self.database["dead_letters"].count_documents({}),

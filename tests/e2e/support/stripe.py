@@ -98,14 +98,16 @@ class Simulator:
 
     async def events(self) -> list[Json]:
         """Every event so far, oldest first, as the API lists them."""
-        found: list[Json] = []
-        after = ""
-        while True:
-            page = await self._ask("GET", f"/v1/events?limit={PAGE}{after}", OPERATOR)
-            found += page["data"]
-            if not page["has_more"]:
-                return found[::-1]
-            after = f"&starting_after={found[-1]['id']}"
+        return await self._all("/v1/events")
+
+    async def intents(self) -> list[Json]:
+        """Every PaymentIntent, oldest first."""
+        return await self._all("/v1/payment_intents")
+
+    async def cancel(self, intent: str) -> None:
+        """Cancel behind the service's back, as on Stripe's dashboard."""
+        answer = await self._ask("POST", f"/v1/payment_intents/{intent}/cancel", OPERATOR)
+        assert answer["status"] == "canceled", answer
 
     async def pay(self, client_secret: str, method: str = "pm_card_visa") -> str:
         """Confirm as the customer's browser does, again after a broken answer; the intent's status afterwards."""
@@ -130,6 +132,16 @@ class Simulator:
             answer.raise_for_status()
             found: Json = await answer.json()
             return found
+
+    async def _all(self, path: str) -> list[Json]:
+        found: list[Json] = []
+        after = ""
+        while True:
+            page = await self._ask("GET", f"{path}?limit={PAGE}{after}", OPERATOR)
+            found += page["data"]
+            if not page["has_more"]:
+                return found[::-1]
+            after = f"&starting_after={found[-1]['id']}"
 
     async def _ask(self, method: str, path: str, headers: dict[str, str], form: Json | None = None) -> Json:
         assert self._session is not None

@@ -1,0 +1,166 @@
+"""`make demo` and `make run` as whole programs: they show, check, and leave nothing behind."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import aio_pika
+import pytest
+from aio_pika.exceptions import ChannelNotFoundEntity
+
+from sandbox.demo import checks
+from sandbox.demo.scenarios import SCENARIOS
+from sandbox.services import notifications, orders
+from sandbox.stack.processes import Child
+
+DEMO_S = 60.0
+"""What the demo promises, after set-up."""
+
+STARTED_S = 60.0
+ENDED_S = 40.0
+
+Launch = Callable[..., Child]
+
+
+@pytest.fixture
+async def launch(vhost_url: str, mongo_uri: str, database_name: str, tmp_path: Path) -> AsyncIterator[Launch]:
+    """Starts `payments-sandbox ARGUMENT ...` on the tests' broker and database."""
+    started: list[Child] = []
+
+    uri = urlunsplit(urlsplit(mongo_uri)._replace(path=f"/{database_name}"))
+    usual = {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path), "RABBITMQ_URL": vhost_url, "MONGO_URI": uri}
+
+    def start(*arguments: str, **variables: str) -> Child:
+        child = Child(
+            f"payments-sandbox {arguments[0]}",
+            [sys.executable, "-m", "sandbox", *arguments],
+            log=tmp_path / "output.txt",
+            env=usual | variables,
+        )
+        child.start()
+        started.append(child)
+        return child
+
+    yield start
+    for child in started:
+        child.kill()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], check=True, capture_output=True, text=True).stdout
+    parents = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found, fresh = [], [pid]
+    while fresh:
+        fresh = [child for child, parent in parents if parent in fresh]
+        found += fresh
+    return found
+
+
+def runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def has_queue(vhost_url: str, name: str) -> bool:
+    connection = await aio_pika.connect(vhost_url, timeout=10)
+    async with connection:
+        channel = await connection.channel()
+        try:
+            await channel.declare_queue(name, passive=True)
+        except ChannelNotFoundEntity:
+            return False
+        return True
+
+
+async def test_the_demo_shows_every_story_and_every_check_holds(launch: Launch, vhost_url: str, tmp_path: Path) -> None:
+    """The whole service plays nine stories in under a minute, all books agree, and nothing is left behind."""
+    demo = launch("demo")
+    code = await demo.ended(DEMO_S)
+    text = demo.text()
+    assert code == 0, text
+    assert [name for name, _ in checks.CHECKS if f"✓ holds  {name}" not in text] == []
+    assert [scenario.name for scenario in SCENARIOS if len(re.findall(f"s  {scenario.name} ", text)) < 4] == []
+    assert not await has_queue(vhost_url, orders.QUEUE.name)
+    assert not await has_queue(vhost_url, notifications.QUEUE.name)
+    assert left_in(tmp_path) == []
+
+
+async def test_a_crowd_under_faults_settles(launch: Launch) -> None:
+    """Every kind of fault strikes a twentieth of the calls to Stripe, and all books agree in the end."""
+    demo = launch("demo", "--payments", "40", "--faults", "0.05", "--seed", "11", "--settle", "200")
+    code = await demo.ended(280)
+    assert code == 0, demo.text()
+    assert "all 11 checks hold" in demo.text()
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="no ps on the PATH")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_demo_stops_what_it_started(
+    launch: Launch, number: signal.Signals, tmp_path: Path
+) -> None:
+    """Ctrl-C in the middle of the stories ends every process, removes the files, and is no success."""
+    demo = launch("demo")
+    await demo.line(r"customer → Stripe", STARTED_S)
+    started = children(demo.pid)
+    demo.send(number)
+    assert await demo.ended(ENDED_S) == 130, demo.text()
+    assert len(started) >= 3
+    assert [pid for pid in started if runs(pid)] == []
+    assert left_in(tmp_path) == []
+
+
+@pytest.mark.skipif(shutil.which("ps") is None, reason="no ps on the PATH")
+async def test_run_prints_every_address_until_it_is_told_to_stop(launch: Launch) -> None:
+    """Each printed address answers; Ctrl-C ends everything and is the normal end."""
+    run = launch("run")
+    await run.line(r"^Ctrl-C stops everything", STARTED_S)
+    names = ("Sample shop", r"Worker \(health\)")
+    shop, ready = (re.search(rf"^{name} +(http://\S+)$", run.text(), re.MULTILINE) for name in names)
+    assert shop is not None
+    assert ready is not None
+    await run.http_ok(shop[1])
+    await run.http_ok(ready[1])
+    started = children(run.pid)
+    run.send(signal.SIGINT)
+    assert await run.ended(ENDED_S) == 0, run.text()
+    assert [pid for pid in started if runs(pid)] == []
+
+
+async def test_run_ends_when_one_of_its_processes_does(launch: Launch, tmp_path: Path) -> None:
+    """A worker that is gone stops the rest; the exit code is not 0, and the log's last lines are shown and kept."""
+    run = launch("run")
+    await run.line(r"^Ctrl-C stops everything", STARTED_S)
+    os.kill(command_of(children(run.pid), "worker"), signal.SIGKILL)
+    assert await run.ended(ENDED_S) == 1
+    assert "the worker has ended with code -9: stopping" in run.text()
+    assert "worker.log" in [path.name for path in left_in(tmp_path)]
+
+
+async def test_a_malformed_address_is_told_of(launch: Launch) -> None:
+    """The demo ends at once, with the name of the setting."""
+    demo = launch("demo", MONGO_URI="nonsense")
+    assert await demo.ended(ENDED_S) == 2
+    assert "MONGO_URI must be an address" in demo.text()
+
+
+def left_in(directory: Path) -> list[Path]:
+    """What the programs have made among temporary files and not removed."""
+    return list(directory.glob("payments-*/**/*"))
+
+
+def command_of(pids: list[int], module: str) -> int:
+    """The one of these processes that runs `python -m MODULE`."""
+    listed = subprocess.run(["ps", "-A", "-o", "pid=,args="], check=True, capture_output=True, text=True).stdout
+    found = [int(line.split()[0]) for line in listed.splitlines() if line.split()[-2:] == ["-m", module]]
+    (pid,) = set(found) & set(pids)
+    return pid

@@ -8,7 +8,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from contracts.client import PaymentsClient
 from contracts.environment import SettingError
@@ -98,11 +97,9 @@ def how_to_pay(system: System) -> Checkout:
 
 def announce(console: Console, system: System, shop_url: str) -> None:
     """Every address, and what to do with them."""
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for name, address in addresses(system, shop_url).items():
-        table.add_row(name, address)
     console.print()
-    console.print(table)
+    for name, address in addresses(system, shop_url).items():
+        console.print(f"{name:<20} {address}", markup=False)
     console.print()
     console.print(f"Pay an order by hand: open {shop_url}, order something, and pay with a test card:", markup=False)
     for number, what in TEST_CARDS:

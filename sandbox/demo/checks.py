@@ -105,8 +105,10 @@ def nothing_unsent(found: Evidence) -> Wrongs:
 
 
 def queues_empty(found: Evidence) -> Wrongs:
-    """Nothing waits in the inbound queues, the retry tiers, the quarantine or the dead letters."""
+    """Nothing waits at Stripe, in the inbound queues, the retry tiers, the quarantine or the dead letters."""
     yield from (f"{name}: {count} messages" for name, count in found.queues.items() if count)
+    if found.pending_webhooks:
+        yield f"{found.pending_webhooks} webhooks have not been taken"
     if found.dead_letters:
         yield f"the collection of dead letters has {found.dead_letters} new ones"
 

@@ -5,7 +5,6 @@ import os
 import secrets
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -91,21 +90,20 @@ async def _show(system: System, _chosen: argparse.Namespace, console: Console) -
     with screen.Screen(console, [scenario.name for scenario in SCENARIOS]) as stories:
         show = Show(stories)
         async with set_up(system, show.tell) as stage:
-            found = await show.play(stage)
-            exits = await system.drain()
+            found = await show.play(stage, system.drain)
     screen.show_payments(console, show.rows(found))
-    return replace(found, exits=exits)
+    return found
 
 
 async def _crowd(system: System, chosen: argparse.Namespace, console: Console) -> Evidence:
     """The crowd, then the run in numbers and the first few payments."""
     buyers = crowd.draw(chosen.payments, chosen.seed, secrets.token_hex(2))
+    sent = crowd.Crowd(buyers, chosen.faults, chosen.seed, chosen.settle)
     async with set_up(system, lambda *_: None) as stage:
-        found, tally = await crowd.play(stage, buyers, chosen.faults, chosen.seed, console, settle_s=chosen.settle)
+        found, tally = await sent.play(stage, system.drain, console)
         repeats = stage.orders.inbox.duplicates + stage.notifications.inbox.duplicates
-        exits = await system.drain()
     rows = [row(found, found.orders[buyer.order_id], buyer.kind) for buyer in buyers[:ROWS_SHOWN]]
     screen.show_payments(console, rows)
     for line in crowd.summary(buyers, found, tally, repeats):
         console.print(line, markup=False)
-    return replace(found, exits=exits)
+    return found

@@ -8,10 +8,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from sandbox.demo.customer import DECLINED, MASTERCARD, NO_FUNDS, SECURE, VISA
-from sandbox.demo.evidence import Evidence, Expected
+from sandbox.demo.evidence import Drain, Evidence, Expected
 from sandbox.demo.stage import Stage
 from sandbox.services.orders import Order
 from sandbox.stripe.faults import KINDS, TIMED
@@ -113,36 +113,41 @@ def expected_of(buyers: list[Buyer]) -> dict[str, Expected]:
     return {buyer.order_id: Expected(BEHAVIOURS[buyer.kind][2]) for buyer in buyers}
 
 
-async def play(
-    stage: Stage, buyers: list[Buyer], rate: float, seed: int, console: Console, *, settle_s: float = SETTLE_S
-) -> tuple[Evidence, Tally]:
-    """Send the crowd, wait until everything has settled, and give the books."""
-    if rate:
-        await stage.simulator.set_faults(fault_rates(rate), seed)
-        await stage.simulator.disturb_webhooks(duplicate_rate=rate, reorder_window_ms=REORDER_WINDOW_MS, seed=seed)
-    tally = Tally()
-    began = time.monotonic()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
-        bar = progress.add_task("payments", total=len(buyers))
-        room = asyncio.Semaphore(AT_ONCE)
-        async with asyncio.TaskGroup() as group:
-            for buyer in buyers:
-                group.create_task(_buy(stage, buyer, room, tally, lambda: progress.advance(bar)))
-        tally.took_s = time.monotonic() - began
-        found = await _settle(stage, buyers, settle_s, progress, bar)
-    tally.settled_s = time.monotonic() - began
-    tally.faults = await stage.simulator.faults()
-    return replace(found, troubles=tally.troubles), tally
+@dataclass(frozen=True)
+class Crowd:
+    """The buyers, and how bad a day Stripe has."""
 
+    buyers: list[Buyer]
+    rate: float
+    seed: int
+    settle_s: float = SETTLE_S
 
-async def _settle(stage: Stage, buyers: list[Buyer], settle_s: float, progress: Progress, bar: TaskID) -> Evidence:
-    def report(open_ends: str) -> None:
-        progress.update(bar, description=f"settling: {open_ends}")
+    async def play(self, stage: Stage, drain: Drain, console: Console) -> tuple[Evidence, Tally]:
+        """Send the crowd, wait until everything has settled, end worker and ingress, and give the books."""
+        if self.rate:
+            await stage.simulator.set_faults(fault_rates(self.rate), self.seed)
+            await stage.simulator.disturb_webhooks(
+                duplicate_rate=self.rate, reorder_window_ms=REORDER_WINDOW_MS, seed=self.seed
+            )
+        tally = Tally()
+        began = time.monotonic()
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+            bar = progress.add_task("payments", total=len(self.buyers))
+            room = asyncio.Semaphore(AT_ONCE)
+            async with asyncio.TaskGroup() as group:
+                for buyer in self.buyers:
+                    group.create_task(_buy(stage, buyer, room, tally, lambda: progress.advance(bar)))
+            tally.took_s = tally.settled_s = time.monotonic() - began
 
-    found = await stage.books.settle(expected_of(buyers), settle_s, report)
-    progress.update(bar, description="settled")
-    return found
+            def report(open_ends: str) -> None:
+                if open_ends:
+                    tally.settled_s = time.monotonic() - began
+                progress.update(bar, description=f"settling: {open_ends}" if open_ends else "settled")
+
+            found = await stage.books.conclude(expected_of(self.buyers), self.settle_s, report, drain)
+        tally.faults = await stage.simulator.faults()
+        return replace(found, troubles=tally.troubles), tally
 
 
 async def _buy(stage: Stage, buyer: Buyer, room: asyncio.Semaphore, tally: Tally, done: Callable[[], None]) -> None:

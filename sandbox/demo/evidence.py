@@ -3,8 +3,8 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 import aio_pika
@@ -23,6 +23,15 @@ DATABASE = "payments"
 DEAD_LETTERS = "dead_letters"
 FIELDS = ("order_id", "status", "amount", "captured", "events", "unsent_at", "check_at", "needs_review")
 ORDERS_PER_QUERY = 500
+
+AFTER_DRAIN_S = 10.0
+"""The services have a queue to empty, no more."""
+
+LOOKS = 2
+FIRST_LOOK_S, LAST_LOOK_S = 0.3, 3.0
+"""Between two looks at all books: a demo is short, a crowd's books are long."""
+
+Drain = Callable[[], Awaitable[dict[str, int | None]]]
 
 
 @dataclass(frozen=True)
@@ -105,18 +114,31 @@ class Books:
     async def __aexit__(self, *_: object) -> None:
         await self._client.close()
 
+    async def conclude(
+        self, expected: dict[str, Expected], within_s: float, report: Callable[[str], None], drain: Drain
+    ) -> Evidence:
+        """Wait until all is quiet, end worker and ingress, and give the books as they are then.
+
+        Only after a drain they are final: the broker does not tell how many messages a worker has in its hands.
+        """
+        await self.settle(expected, within_s, report)
+        exits = await drain()
+        return replace(await self.settle(expected, AFTER_DRAIN_S, report), exits=exits)
+
     async def settle(self, expected: dict[str, Expected], within_s: float, report: Callable[[str], None]) -> Evidence:
-        """Wait until nothing is on its way any more, or the time is up; the books as they are then."""
+        """Wait until nothing is on its way in two looks in a row, or the time is up; the books as they are then."""
         deadline = time.monotonic() + within_s
-        wait_s = 0.2
+        wait_s = FIRST_LOOK_S
+        quiet = 0
         while True:
             found = await self.collect(expected)
             open_ends = unsettled(found)
-            if not open_ends or time.monotonic() > deadline:
+            quiet = 0 if open_ends else quiet + 1
+            if quiet == LOOKS or time.monotonic() > deadline:
                 return found
             report("; ".join(open_ends))
             await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 1.5, 3.0)
+            wait_s = min(wait_s * 1.5, LAST_LOOK_S) if open_ends else FIRST_LOOK_S
 
     async def collect(self, expected: dict[str, Expected]) -> Evidence:
         return Evidence(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sandbox.demo.evidence import Evidence
+from sandbox.demo.evidence import Drain, Evidence
 from sandbox.demo.scenarios import SCENARIOS, Scenario, Story
 from sandbox.demo.screen import Row, Screen
 from sandbox.demo.stage import Stage
@@ -39,8 +39,8 @@ class Show:
         if number is not None:
             self.screen.line(number, who, text)
 
-    async def play(self, stage: Stage) -> Evidence:
-        """Play everything and wait until it has settled."""
+    async def play(self, stage: Stage, drain: Drain) -> Evidence:
+        """Play everything, wait until it has settled, end worker and ingress, and give the books."""
         async with asyncio.TaskGroup() as group:
             for number, scenario in enumerate(self.scenarios):
                 if not scenario.alone:
@@ -50,7 +50,7 @@ class Show:
             if scenario.alone:
                 await self._one(stage, number, scenario)
         expected = dict(zip(self.order_ids, (scenario.expected for scenario in self.scenarios), strict=True))
-        found = await stage.books.settle(expected, SETTLE_S, lambda _: None)
+        found = await stage.books.conclude(expected, SETTLE_S, lambda _: None, drain)
         return replace(found, troubles=self._troubles)
 
     async def _one(self, stage: Stage, number: int, scenario: Scenario) -> None:

@@ -98,6 +98,12 @@ def test_new_dead_letters_fail() -> None:
     assert failing(books.sound(dead_letters=1))[name] == "the collection of dead letters has 1 new ones"
 
 
+def test_webhooks_that_nobody_took_fail() -> None:
+    """A delivery that Stripe still repeats is not settled."""
+    name = "queues, retry tiers, quarantine and dead letters empty"
+    assert failing(books.sound(pending_webhooks=2))[name] == "2 webhooks have not been taken"
+
+
 def test_long_lists_of_wrongs_are_cut() -> None:
     """Five wrongs are told of, and how many more there are."""
     queues = {f"queue-{number}": 1 for number in range(8)}

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from itertools import islice
 
 import structlog
 
@@ -15,12 +16,13 @@ from worker.errors import StoreUnavailable
 from worker.ports import Mark, Store
 
 SOURCE = "payments"
-FLUSH_S = 0.05
-"""How long marks gather before they are written together. The event is out already; only the note that it is waits."""
+FLUSH_S = 0.2
+"""How long marks gather before they are written together, one write per payment. The event is out already; only the note
+that it is waits."""
 
-MAX_BATCH = 500
+MAX_BATCH = 200
 MAX_WAITING = 20_000
-"""Marks kept while the database is away. Beyond it they are dropped, and the relay's sweep sends those events again."""
+"""Payments with marks kept while the database is away. Beyond it marks are dropped, and the relay sends those events again."""
 
 log = structlog.get_logger()
 
@@ -31,15 +33,17 @@ class EventOutbox:
     def __init__(self, publisher: Publisher, store: Store) -> None:
         self._publisher = publisher
         self._store = store
-        self._marks: list[Mark] = []
+        self._confirmed: dict[tuple[str, str], set[int]] = {}  # by payment and order id: sequences not yet marked
         self._wake = asyncio.Event()
         self.unroutable = 0
 
     async def publish(self, payment: Payment, events: Sequence[Announced]) -> None:
-        outcomes = await asyncio.gather(*(self._publish(payment, event) for event in events))
-        sent = tuple(event.sequence for event, stored in zip(events, outcomes, strict=True) if stored)
-        if sent and len(self._marks) < MAX_WAITING:
-            self._marks.append(Mark(payment.id, payment.order_id, sent))
+        key = (payment.id, payment.order_id)
+        fresh = [event for event in events if event.sequence not in self._confirmed.get(key, ())]
+        outcomes = await asyncio.gather(*(self._publish(payment, event) for event in fresh))
+        sent = {event.sequence for event, stored in zip(fresh, outcomes, strict=True) if stored}
+        if sent and len(self._confirmed) < MAX_WAITING:
+            self._confirmed.setdefault(key, set()).update(sent)
             self._wake.set()
 
     async def reply(self, address: Address, reply: Reply) -> None:
@@ -65,11 +69,19 @@ class EventOutbox:
                 await asyncio.sleep(1)
 
     async def flush(self) -> None:
-        """Write all marks now. Raises StoreUnavailable and keeps them."""
-        while self._marks:
-            batch = self._marks[:MAX_BATCH]
+        """Write all marks now. Raises StoreUnavailable and keeps what is not written."""
+        while self._confirmed:
+            batch = [
+                Mark(payment_id, order_id, tuple(sequences))
+                for (payment_id, order_id), sequences in islice(self._confirmed.items(), MAX_BATCH)
+            ]
             await self._store.mark_sent(batch)
-            del self._marks[: len(batch)]
+            for mark in batch:
+                left = self._confirmed[mark.payment_id, mark.order_id] - set(mark.sequences)
+                if left:
+                    self._confirmed[mark.payment_id, mark.order_id] = left
+                else:
+                    del self._confirmed[mark.payment_id, mark.order_id]
         self._wake.clear()
 
     async def _publish(self, payment: Payment, event: Announced) -> bool:

@@ -45,7 +45,7 @@ def make_console(variables: Mapping[str, str] = os.environ) -> Console:
 
 
 class Screen:
-    """`with Screen(console, names)`: lines scroll above, the payments' states stand below while it lasts."""
+    """`with Screen(console, names)`: lines scroll above; below stands the last thing that happened to each payment."""
 
     def __init__(self, console: Console, names: Sequence[str]) -> None:
         self.console = console
@@ -68,22 +68,22 @@ class Screen:
 
     def line(self, number: int, who: str, text: str) -> None:
         """Tell what `who` does or hears about the payment of this number."""
-        told = Text(f"{time.monotonic() - self._began:6.2f} s  ", style="dim")
+        told = Text()
+        told.append(f"{time.monotonic() - self._began:6.2f} s  ", style="dim")
         told.append(f"{self._names[number]:<24}", style=COLOURS[number % len(COLOURS)])
         told.append(f"{who:<21}", style="bold")
         told.append(text)
+        self._states[number] = f"{who} {text}"
         self.console.print(told, soft_wrap=True)
 
     def state(self, number: int, text: str) -> None:
         self._states[number] = text
 
-    def note(self, text: str) -> None:
-        self.console.print(Text(text, style="dim"), soft_wrap=True)
-
     def _below(self) -> Table:
         table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
         for number, (name, state) in enumerate(zip(self._names, self._states, strict=True)):
-            table.add_row(Text("●", style=COLOURS[number % len(COLOURS)]), name, Text(state or "waiting", style="dim"))
+            last = Text(state or "waiting", style="dim", no_wrap=True, overflow="ellipsis")
+            table.add_row(Text("●", style=COLOURS[number % len(COLOURS)]), name, last)
         return table
 
 
@@ -100,7 +100,9 @@ def show_payments(console: Console, rows: Sequence[Row]) -> None:
 
 def show_checks(console: Console, results: Sequence[Result]) -> None:
     for result in results:
-        mark = Text("✓ holds  ", style="green") if result.ok else Text("✗ FAILS  ", style="bold red")
-        console.print(mark.append(result.name, style="default"), soft_wrap=True)
+        told = Text()
+        told.append("✓ holds  " if result.ok else "✗ FAILS  ", style="green" if result.ok else "bold red")
+        told.append(result.name)
+        console.print(told, soft_wrap=True)
         for line in result.detail.splitlines():
             console.print(Text(f"         {line}", style="red"), soft_wrap=True)

@@ -56,7 +56,6 @@ class Show:
     async def _one(self, stage: Stage, number: int, scenario: Scenario) -> None:
         order_id = self.order_ids[number]
         order = stage.orders.place(scenario.shows, scenario.amount, scenario.currency, f"user-{number + 1}", order_id)
-        self.screen.state(number, "playing")
         try:
             async with asyncio.timeout(STORY_S):
                 await scenario.play(Story(stage, order, lambda who, what: self.tell(order_id, who, what)))
@@ -64,7 +63,7 @@ class Show:
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the others play on and the checks report it
             self._troubles[order_id] = f"{type(error).__name__}: {error}".rstrip(": ")
             self.tell(order_id, "✗ story broke", self._troubles[order_id])
-        self.screen.state(number, order.status)
+        self.screen.state(number, f"{order.status}, done")
 
     def rows(self, found: Evidence) -> list[Row]:
         return [

@@ -44,6 +44,9 @@ from worker.settings import Settings
 START_LIMIT_S = 120
 """How long a start waits for the broker and the database before it gives up and exits non-zero (rule 16)."""
 
+LAST_WORDS_S = 2
+"""What a drain that has used up its grace still spends on unsent events."""
+
 CLOSE_S = 3
 """A frozen broker never says goodbye."""
 
@@ -156,12 +159,16 @@ class Worker:
         return {"running": not self.stopping.is_set()} | await self.watchdog.probe(self.ping)
 
     async def _drain(self) -> None:
-        """Take nothing new, finish what runs, send what is unsent; without a broker there is only less to do."""
+        """Take nothing new, finish what runs, send what is unsent; without a broker there is only less to do.
+
+        All of it within the grace time, but for the moment that is kept for what is unsent.
+        """
         log.info("draining")
+        ends = asyncio.get_running_loop().time() + self.grace_s
         await asyncio.gather(*(consumer.pause() for consumer in self.consumers))
         await asyncio.gather(*(consumer.drain(self.grace_s) for consumer in self.consumers))
         try:
-            async with asyncio.timeout(self.grace_s):
+            async with asyncio.timeout_at(max(ends, asyncio.get_running_loop().time() + LAST_WORDS_S)):
                 await self.outbox.flush()
                 await self.relay.sweep(timedelta())
                 await self.outbox.flush()

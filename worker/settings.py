@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
 from contracts.environment import Environment, SettingError
 
 PREFETCH = 40
@@ -53,7 +56,7 @@ def read(variables: Mapping[str, str]) -> Settings:
         raise SettingError("STRIPE_SECRET_KEY must start with sk_test_, sk_live_, rk_test_ or rk_live_")
     return Settings(
         rabbitmq_url=env.url("RABBITMQ_URL", "amqp", "amqps"),
-        mongo_uri=env.url("MONGO_URI", "mongodb", "mongodb+srv"),
+        mongo_uri=_mongo_uri(env),
         stripe_secret_key=key,
         stripe_api_base=env.url("STRIPE_API_BASE", "http", "https", default="https://api.stripe.com"),
         deployment=env.text("DEPLOYMENT", "default"),
@@ -62,3 +65,14 @@ def read(variables: Mapping[str, str]) -> Settings:
         prefetch=env.number("PREFETCH", PREFETCH, low=1, high=1000),
         grace_s=env.number("GRACE_S", GRACE_S, low=1, high=600),
     )
+
+
+def _mongo_uri(env: Environment) -> str:
+    """The driver would find fault with it only when it is made, and print it."""
+    uri = env.url("MONGO_URI", "mongodb", "mongodb+srv")
+    if uri.startswith("mongodb://"):  # the other kind is looked up in the DNS, which may be away for a moment
+        try:
+            parse_uri(uri)
+        except (PyMongoError, ValueError):
+            raise SettingError("MONGO_URI is no address that MongoDB's driver can read") from None
+    return uri

@@ -31,6 +31,9 @@ HANDLER_DEADLINE_S = 300
 
 SUSPICIOUS_DELIVERIES = 3
 ERROR_TEXT_MAX = 300
+CANCEL_S = 2.0
+"""A cancel waits for the broker's word, and for a connection if there is none: for ever, when the broker is down."""
+
 UNSETTLED_PAUSE_S = 1.0
 """When even the delay tier cannot be reached: a breath before the delivery goes back, or it would spin."""
 
@@ -90,7 +93,8 @@ class Consumer:
         tag, self._tag = self._tag, None
         if tag is not None and self._queue is not None:
             try:
-                await self._queue.cancel(tag)
+                async with asyncio.timeout(CANCEL_S):
+                    await self._queue.cancel(tag)
             except (AMQPError, ConnectionError, OSError, RuntimeError, TimeoutError):
                 log.info("consumer_cancel_failed", queue=self.name)
 

@@ -35,7 +35,8 @@ class System:
     """`async with System(settings, report=print) as system`: then every address is set and answers.
 
     Everything that was started is stopped on the way out, whatever the reason. The processes log to `logs`, which is
-    a temporary directory unless named; that one goes as well, except after a failure (see `keep_logs`).
+    a temporary directory unless named; that one goes as well, except after a failure (see `keep_logs`). A named one is used
+    again and its logs are written anew.
     """
 
     def __init__(
@@ -165,6 +166,7 @@ class System:
         }
         environment = plain_environment(self.stack.directory, **shared, **names)
         child = Child(name, command, log=self.logs / f"{name}.log", env=environment)
+        child.log.unlink(missing_ok=True)  # the last run's, which tells other addresses
         self.children.append(child)
         self._exit.push_async_callback(child.stop)
         return child

@@ -83,8 +83,11 @@ async def has_queue(vhost_url: str, name: str) -> bool:
 
 
 async def test_the_demo_shows_every_story_and_every_check_holds(launch: Launch, vhost_url: str, tmp_path: Path) -> None:
-    """The whole service plays nine stories in under a minute, all books agree, and nothing is left behind."""
-    demo = launch("demo")
+    """The whole service plays nine stories in under a minute, all books agree, and only the named logs are left behind."""
+    logs = tmp_path / "logs"  # with those of an earlier run, which tell another address
+    logs.mkdir()
+    (logs / "ingress.log").write_text('{"host": "127.0.0.1", "port": 9, "event": "listening"}\n')
+    demo = launch("demo", "--logs", str(logs))
     code = await demo.ended(DEMO_S)
     text = demo.text()
     assert code == 0, text

@@ -55,7 +55,7 @@ class Stage:
 @asynccontextmanager
 async def set_up(system: System, tell: Tell) -> AsyncIterator[Stage]:
     """Start the sample services beside a running system; end them, and remove their queues."""
-    assert system.stripe_url is not None, "the demo plays against the simulator"
+    assert system.settings.real is None, "the demo plays against the simulator"
     url = system.stack.rabbitmq_url
     timeout = aiohttp.ClientTimeout(total=REQUEST_S)
 

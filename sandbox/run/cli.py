@@ -25,8 +25,6 @@ from sandbox.services.web.app import Shop
 from sandbox.services.web.pages import TEST_CARDS, Checkout
 from sandbox.stack import StackError
 
-STRIPE = "https://api.stripe.com"
-
 FAILED = 1
 
 
@@ -90,9 +88,9 @@ async def _open_shop(system: System, port: int, console: Console, closing: Async
 
 def how_to_pay(system: System) -> Checkout:
     """The simulator takes cards as Stripe's own script sends them; Stripe takes them from that script alone."""
-    if system.stripe_url is not None:
+    if system.settings.real is None:
         return Checkout("form", system.stripe_url, system.publishable_key)
-    return Checkout("stripe_js" if system.publishable_key else "none", STRIPE, system.publishable_key)
+    return Checkout("stripe_js" if system.publishable_key else "none", system.stripe_url, system.publishable_key)
 
 
 def announce(console: Console, system: System, shop_url: str) -> None:
@@ -120,9 +118,7 @@ def addresses(system: System, shop_url: str) -> dict[str, str]:
         "Sample shop": shop_url,
         "Ingress (webhooks)": system.webhook_url,
         "Worker (health)": f"{system.worker_url}/ready",
-        "Stripe": f"{system.stripe_url} (simulator; controls at /_sim)"
-        if system.stripe_url
-        else f"{STRIPE} (test mode)",
+        "Stripe": system.stripe_url + (" (simulator; controls at /_sim)" if given.real is None else " (test mode)"),
         "RabbitMQ": system.stack.rabbitmq_url if given.rabbitmq_url is None else without_password(given.rabbitmq_url),
         "RabbitMQ management": system.stack.broker.management_url,
         "MongoDB": system.stack.mongo_uri if given.mongo_uri is None else without_password(given.mongo_uri),

@@ -9,16 +9,19 @@ from sandbox.stack.ports import is_free
 INGRESS_PORT, WORKER_PORT = 5005, 5006
 """The services' defaults: kept when they are free, so that addresses are the same every day."""
 
+STRIPE = "https://api.stripe.com"
+
 LIVE_KEYS = ("sk_live_", "rk_live_")
 
 
 @dataclass(frozen=True)
 class Real:
-    """Stripe itself, in its test mode."""
+    """Stripe itself, in its test mode; or whatever answers like it at `api_base`."""
 
     secret_key: str = field(repr=False)
     webhook_secret: str = field(repr=False)
     publishable_key: str
+    api_base: str
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,7 @@ def _real(environment: Environment) -> Real | None:
         secret_key=key,
         webhook_secret=",".join(environment.secrets("STRIPE_WEBHOOK_SECRET")),
         publishable_key=environment.text("STRIPE_PUBLISHABLE_KEY", ""),
+        api_base=environment.url("STRIPE_API_BASE", "http", "https", default=STRIPE),
     )
 
 

@@ -56,7 +56,7 @@ class System:
         )
         self.ingress_url = ""
         self.worker_url = ""
-        self.stripe_url: str | None = None
+        self.stripe_url = settings.real.api_base if settings.real else ""
         self._report = report
         self._own_logs = logs is None
         self._exit = AsyncExitStack()
@@ -142,14 +142,13 @@ class System:
 
     async def _start_worker(self) -> None:
         real = self.settings.real
-        address = {"STRIPE_API_BASE": self.stripe_url} if self.stripe_url else {}
         self._worker = self._child(
             "worker",
             [sys.executable, "-m", "worker"],
             MONGO_URI=self.stack.mongo_uri,
+            STRIPE_API_BASE=self.stripe_url,
             STRIPE_SECRET_KEY=real.secret_key if real else SIMULATOR_KEY,
             WORKER_PORT=str(self.settings.worker_port),
-            **address,
         )
         self.worker_url = await self._listening(self._worker)
         await self._worker.http_ok(f"{self.worker_url}/ready", STARTED_S)

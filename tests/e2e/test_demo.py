@@ -139,6 +139,21 @@ async def test_run_prints_every_address_until_it_is_told_to_stop(launch: Launch)
     assert [pid for pid in started if runs(pid)] == []
 
 
+async def test_run_with_keys_of_an_account_starts_no_simulator(launch: Launch) -> None:
+    """With a key and a signing secret the worker talks to the Stripe that is named, and the way in for webhooks is told."""
+    keys = {
+        "STRIPE_SECRET_KEY": "sk_test_1",
+        "STRIPE_WEBHOOK_SECRET": "whsec_1",
+        "STRIPE_API_BASE": "http://127.0.0.1:9",
+    }
+    run = launch("run", **keys)
+    await run.line(r"^Ctrl-C stops everything", STARTED_S)
+    text = run.text()
+    assert "http://127.0.0.1:9 (test mode)" in text
+    assert "simulator" not in text
+    assert re.search(r"stripe listen --forward-to http://127\.0\.0\.1:\d+/api/payments/webhook", text)
+
+
 async def test_run_ends_when_one_of_its_processes_does(launch: Launch, tmp_path: Path) -> None:
     """A worker that is gone stops the rest; the exit code is not 0, and the log's last lines are shown and kept."""
     run = launch("run")

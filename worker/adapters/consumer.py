@@ -172,7 +172,7 @@ class Consumer:
         *,
         counted: bool = True,
     ) -> Way:
-        origin = str(message.headers.get(topology.HEADER_ORIGIN) or self.name)
+        origin = self._origin(message)
         tried = _number(message, topology.HEADER_ATTEMPT)
         text = f"{type(error).__name__}: {error}"[:ERROR_TEXT_MAX]
         if counted and tried >= len(topology.TIERS):
@@ -186,8 +186,15 @@ class Consumer:
         story |= {"tier": tier.name, "error": text}
         return await self._move(message, Way.LATER, tier.key(origin), headers, story)
 
+    def _origin(self, message: AbstractIncomingMessage) -> str:
+        """Where it belongs. Only what is in quarantine got its header from us; a sender's would lead it elsewhere."""
+        if self.name != topology.QUARANTINE_QUEUE:
+            return self.name
+        told = message.headers.get(topology.HEADER_ORIGIN)
+        return told if told in topology.INBOUND_QUEUES else topology.COMMANDS_QUEUE
+
     async def _dead(self, message: AbstractIncomingMessage, reason: str, story: dict[str, Any]) -> Way:
-        origin = str(message.headers.get(topology.HEADER_ORIGIN) or self.name)
+        origin = self._origin(message)
         headers = _headers(message, origin) | {topology.HEADER_REASON: reason[:ERROR_TEXT_MAX]}
         story["reason"] = reason[:ERROR_TEXT_MAX]
         return await self._move(message, Way.DEAD, origin, headers, story)
@@ -248,7 +255,7 @@ def _headers(message: AbstractIncomingMessage, origin: str) -> dict[str, Any]:
 def _number(message: AbstractIncomingMessage, header: str) -> int:
     """A counting header; whatever else somebody put there counts as none."""
     value = message.headers.get(header)
-    return value if isinstance(value, int) else 0
+    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _told(report: Report) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+import pymongo
 from pymongo import ASCENDING, AsyncMongoClient, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -25,6 +26,8 @@ from worker.ports import Ignored, Mark, Refusal
 
 OPERATION_TIMEOUT_MS = 5_000
 """Operations take milliseconds; five seconds without an answer is a database in trouble, and waiting helps nobody."""
+
+PING_S = 2.0
 
 POOL_SIZE = 50
 """Connections per worker: as many as there are messages in work at once."""
@@ -80,9 +83,10 @@ class MongoStore:
             )
 
     async def ping(self) -> bool:
-        """Whether the database answers."""
+        """Whether the database answers, soon enough for whoever probes us."""
         try:
-            await self._database.command("ping")
+            with pymongo.timeout(PING_S):
+                await self._database.command("ping")
         except PyMongoError:
             return False
         return True

@@ -109,6 +109,11 @@ class Simulator:
         answer = await self._ask("POST", f"/v1/payment_intents/{intent}/cancel", OPERATOR)
         assert answer["status"] == "canceled", answer
 
+    async def foreign_intent(self) -> str:
+        """Make an intent that is nobody's here; its id."""
+        form = {"amount": "1999", "currency": "eur"}
+        return str((await self._ask("POST", "/v1/payment_intents", OPERATOR, form))["id"])
+
     async def pay(self, client_secret: str, method: str = "pm_card_visa") -> str:
         """Confirm as the customer's browser does, again after a broken answer; the intent's status afterwards."""
         intent = client_secret.partition("_secret_")[0]

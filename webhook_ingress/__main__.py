@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 
 import uvloop
+from structlog.typing import FilteringBoundLogger
 
 from contracts.environment import SettingError
 from webhook_ingress import app, logs, server, settings
@@ -40,8 +41,14 @@ def main(
         print(f"payments-ingress: {error}", file=sys.stderr)
         return 2
     _spare_the_collector()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(run(chosen, hook=hook, no_broker_limit_s=no_broker_limit_s))
+    lines = logs.LineWriter(sys.stdout)
+    log = logs.make_logger(lines, chosen.log_level, service="ingress", deployment=chosen.deployment)
+    logs.take_over_logging(log)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(run(chosen, log, hook=hook, no_broker_limit_s=no_broker_limit_s))
+    finally:
+        lines.flush()
 
 
 def _spare_the_collector() -> None:
@@ -51,10 +58,8 @@ def _spare_the_collector() -> None:
     gc.set_threshold(YOUNG_OBJECTS)
 
 
-async def run(chosen: Settings, *, hook: Hook, no_broker_limit_s: float) -> int:
+async def run(chosen: Settings, log: FilteringBoundLogger, *, hook: Hook, no_broker_limit_s: float) -> int:
     """Listen at once, broker or not; return 0 after a signal and 1 when the broker stayed away."""
-    log = logs.make_logger(chosen.log_level, service="ingress", deployment=chosen.deployment)
-    logs.take_over_logging(log)
     try:
         listening = server.bind(chosen.host, chosen.port)
     except OSError as error:

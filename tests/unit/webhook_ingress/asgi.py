@@ -1,10 +1,8 @@
 """An ASGI server of thirty lines and the fakes around the app: no sockets, no broker."""
 
-import asyncio
 import io
 import json
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -70,10 +68,7 @@ async def call(
         "headers": list(headers),
         "state": {},
     }
-    try:
-        await app(scope, receive, send)
-    finally:
-        await asyncio.sleep(0)  # the log's lines are written after a turn of the loop
+    await app(scope, receive, send)
     return answer
 
 
@@ -123,14 +118,15 @@ class Ingress:
 
     def __post_init__(self) -> None:
         self._output = io.StringIO()
-        with redirect_stdout(self._output):
-            log = logs.make_logger("DEBUG", service="ingress")
+        self._writer = logs.LineWriter(self._output)
+        log = logs.make_logger(self._writer, "DEBUG", service="ingress")
         webhook = Webhook(self.store, self.secrets, hook=self.hook, clock=self.clock)
         probes = Probes(self.link, version="1.2.3", draining=lambda: self.draining)
         self.app = build(webhook=webhook, probes=probes, log=log)
 
     @property
     def log_text(self) -> str:
+        self._writer.flush()
         return self._output.getvalue()
 
     @property

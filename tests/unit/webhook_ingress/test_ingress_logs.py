@@ -1,5 +1,7 @@
 """The log: JSON lines that tell a story and keep secrets."""
 
+import asyncio
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -49,22 +51,56 @@ async def test_a_long_path_is_cut() -> None:
 
 
 @pytest.mark.usefixtures("root_logging")
-def test_a_library_logs_its_template_only(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_library_logs_its_template_only() -> None:
     """What a library puts into its message stays out: it may be a whole webhook."""
-    logs.take_over_logging(logs.make_logger("INFO", service="ingress"))
+    output = io.StringIO()
+    logs.take_over_logging(logs.make_logger(logs.LineWriter(output), "INFO", service="ingress"))
     error = ValueError("hush")
     logging.getLogger("aiormq.channel").error("Unhandled message %r returning", b"hush", exc_info=error)
-    text = capsys.readouterr().out
-    line = json.loads(text)
-    assert "hush" not in text
+    line = json.loads(output.getvalue())
+    assert "hush" not in output.getvalue()
     assert (line["logger"], line["template"]) == ("aiormq.channel", "Unhandled message %r returning")
     assert (line["error"], line["level"]) == ("ValueError", "error")
 
 
-@pytest.mark.usefixtures("root_logging")
-def test_a_level_silences_what_is_below(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_level_silences_what_is_below() -> None:
     """LOG_LEVEL=ERROR leaves errors only."""
-    log = logs.make_logger("ERROR")
-    log.info("no")
+    output = io.StringIO()
+    log = logs.make_logger(logs.LineWriter(output), "ERROR")
+    log.warning("no")
     log.error("yes")
-    assert [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()] == ["yes"]
+    assert [json.loads(line)["event"] for line in output.getvalue().splitlines()] == ["yes"]
+
+
+async def test_a_warning_is_written_at_once_and_in_order() -> None:
+    """What came before a warning is written with it, and nothing is written twice."""
+    output = io.StringIO()
+    writer = logs.LineWriter(output)
+    log = logs.make_logger(writer, "INFO")
+    log.info("first")
+    assert output.getvalue() == ""
+    log.warning("second")
+    writer.flush()
+    assert [json.loads(line)["event"] for line in output.getvalue().splitlines()] == ["first", "second"]
+
+
+class Watched(io.StringIO):
+    """Says when it is written to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.written = asyncio.Event()
+
+    def write(self, text: str) -> int:
+        self.written.set()
+        return super().write(text)
+
+
+async def test_lines_are_written_soon_and_together() -> None:
+    """Without a warning the lines of a moment are written in one go, by themselves."""
+    output = Watched()
+    log = logs.make_logger(logs.LineWriter(output), "INFO")
+    log.info("first")
+    log.info("second")
+    await output.written.wait()
+    assert output.getvalue().count("\n") == 2

@@ -190,7 +190,7 @@ class Consumer:
         """Where it belongs. Only what is in quarantine got its header from us; a sender's would lead it elsewhere."""
         if self.name != topology.QUARANTINE_QUEUE:
             return self.name
-        told = message.headers.get(topology.HEADER_ORIGIN)
+        told = str(message.headers.get(topology.HEADER_ORIGIN))
         return told if told in topology.INBOUND_QUEUES else topology.COMMANDS_QUEUE
 
     async def _dead(self, message: AbstractIncomingMessage, reason: str, story: dict[str, Any]) -> Way:

@@ -5,10 +5,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 
 import structlog
+from aio_pika.exceptions import AMQPError
 
 from worker.adapters.consumer import Consumer
 
 PROBE_EVERY_S = 1.0
+RESUME_S = 10.0
 
 log = structlog.get_logger()
 
@@ -38,6 +40,17 @@ class Outage:
             await asyncio.gather(*(consumer.pause() for consumer in self._consumers))
             while not await self._ping():  # noqa: ASYNC110 - the database tells nobody that it is back
                 await asyncio.sleep(PROBE_EVERY_S)
-            await asyncio.gather(*(consumer.resume() for consumer in self._consumers))
-            self._begun.clear()
+            self._begun.clear()  # before they consume: one of them may find it away again
+            while not await self._resumed():  # noqa: ASYNC110 - nor does the broker
+                await asyncio.sleep(PROBE_EVERY_S)
             log.info("database_back", after_s=round(monotonic() - since, 1))
+
+    async def _resumed(self) -> bool:
+        """Whether all consume again; meanwhile the broker may be away, too, and that is the watchdog's to judge."""
+        try:
+            async with asyncio.timeout(RESUME_S):
+                for consumer in self._consumers:
+                    await consumer.resume()
+        except (AMQPError, ConnectionError, OSError, RuntimeError, TimeoutError):
+            return False
+        return True

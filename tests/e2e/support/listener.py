@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue
 
 from contracts import topology, transport
 from contracts.envelope import Envelope, decode
@@ -20,6 +20,7 @@ class Listener:
     def __init__(self, rabbitmq_url: str) -> None:
         self._url = rabbitmq_url
         self._closing = AsyncExitStack()
+        self._queue: AbstractQueue | None = None
         self.bodies: dict[str, list[bytes]] = {}
 
     async def __aenter__(self) -> Self:
@@ -28,13 +29,20 @@ class Listener:
         await transport.declare(connection)
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=PREFETCH)
-        await (await transport.declare_queue(channel, QUEUE)).consume(self._on_event)
+        self._queue = await transport.declare_queue(channel, QUEUE)
+        await self._queue.consume(self._on_event)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._closing.aclose()
+
+    async def unbind(self) -> None:
+        """Hear nothing any more."""
+        assert self._queue is not None
+        for exchange, pattern in QUEUE.bindings:
+            await self._queue.unbind(exchange, pattern)
 
     def events(self, payment_id: str) -> list[Envelope]:
         """What was heard of a payment, each event once, in its own order."""

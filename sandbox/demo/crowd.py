@@ -16,8 +16,8 @@ from sandbox.demo.stage import Stage
 from sandbox.services.orders import Order
 from sandbox.stripe.faults import KINDS, TIMED
 
-AT_ONCE = 40
-"""Customers at a time: as many as the worker takes deliveries from a queue at a time."""
+AT_ONCE = 100
+"""Customers at a time. Under faults most of them wait: for a call that is made again, or for two minutes."""
 
 SETTLE_S = 600.0
 """A create that Stripe answered with a stored 500 is settled after two minutes, and under a storm again and again."""

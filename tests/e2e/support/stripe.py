@@ -109,6 +109,11 @@ class Simulator:
         answer = await self._ask("POST", f"/v1/payment_intents/{intent}/cancel", OPERATOR)
         assert answer["status"] == "canceled", answer
 
+    async def authenticate(self, client_secret: str, outcome: str) -> None:
+        """End a 3-D Secure: `succeed` or `fail`."""
+        intent = client_secret.partition("_secret_")[0]
+        await self._sim("POST", f"payment_intents/{intent}/authenticate", {"outcome": outcome})
+
     async def foreign_intent(self) -> str:
         """Make an intent that is nobody's here; its id."""
         form = {"amount": "1999", "currency": "eur"}

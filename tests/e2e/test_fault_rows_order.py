@@ -80,6 +80,22 @@ async def test_fault_row_25_events_of_a_cancel_in_every_order(service: Service) 
     assert facts == {("canceled", "created", "failed")}
 
 
+async def test_fault_row_25_events_of_an_unpaid_payment_in_every_order(service: Service) -> None:
+    """All 24 orders of the events of a payment that was declined and now waits for 3-D Secure end the same."""
+    await service.stripe.webhooks(hold=True)
+    worker = await service.worker(**ORDERED)
+    secrets = await asyncio.gather(*(service.created(f"order-{number}") for number in range(24)))
+    for secret in secrets:
+        await service.stripe.pay(secret, "pm_card_chargeDeclined")
+        assert await service.stripe.pay(secret, "pm_card_threeDSecure2Required") == "requires_action"
+    await in_every_order(service, 4)
+    books = await service.assert_promises()
+    assert {payment["status"] for payment in books.payments} == {"requires_action"}
+    facts = {tuple(sorted(service.listener.types(payment["_id"]))) for payment in books.payments}
+    assert facts == {("created", "failed", "requires_action")}
+    assert any(":read" in call for line in worker.lines("delivery") for call in line.get("calls", []))
+
+
 async def test_fault_row_25_events_overtake_the_answer_in_every_order(service: Service) -> None:
     """In all 120 orders the events stand in for a create's answer that comes last, to workers that were frozen."""
     await service.stripe.webhooks(hold=True)

@@ -81,7 +81,10 @@ def _p3(books: Books) -> Iterator[str]:
                 yield f"P3: {payment['_id']} is {payment['status']} and has no intent"
             continue
         theirs = entries.pop(intent)
-        if (payment["status"], payment["captured"]) != (theirs["status"], theirs["captured"]):
+        ours = (
+            "canceled" if payment["status"] == "failed" else payment["status"]
+        )  # what came of it after all is canceled
+        if (ours, payment["captured"]) != (theirs["status"], theirs["captured"]):
             yield f"P3: {payment['_id']} is {payment['status']} {payment['captured']}, Stripe has {theirs}"
     yield from (f"P3: nobody knows {intent}: {entry['status']}" for intent, entry in entries.items())
 

@@ -22,7 +22,7 @@ from contracts import topology
 from contracts.client import PaymentsClient
 from contracts.commands import CancelPayment, Command, ConfirmPayment, CreatePayment
 from contracts.errors import NoReply, NotStored, OutcomeUnknown
-from contracts.replies import Reply, Verdict
+from contracts.replies import RefusalCode, Reply, Verdict
 from sandbox.stack.ports import free_port
 from tests.e2e.support.books import Books, unsettled, wrongs
 from tests.e2e.support.listener import Listener
@@ -97,21 +97,24 @@ class Service:
         command = CreatePayment(order_id=order, user_id="user-1", amount=1999, currency="eur")
         return await self.send(command, command_id or f"create-{order}", reply_s=reply_s)
 
-    async def created(self, order: str, *, within_s: float = SETTLED_S) -> str:
-        """Create until the answer is final, under one command id, whatever happens to answers; the client secret."""
+    async def created(self, order: str, *, command_id: str | None = None, within_s: float = SETTLED_S) -> str:
+        """Create until the answer is final, under one command id, whatever happens to answers; the client secret.
+
+        Empty when Stripe did not create it: then the order may try again, under another command id.
+        """
         secret = ""
 
-        async def accepted() -> bool:
+        async def settled() -> bool:
             nonlocal secret
             try:
-                reply = await self.create(order, reply_s=IMPATIENT_S)
+                reply = await self.create(order, command_id=command_id, reply_s=IMPATIENT_S)
             except (NoReply, NotStored, OutcomeUnknown):
                 return False
-            assert reply.verdict is not Verdict.REFUSED, reply
+            assert reply.refusal is None or reply.refusal.code is RefusalCode.PROVIDER_ERROR, reply
             secret = reply.client_secret or ""
-            return reply.verdict is Verdict.ACCEPTED
+            return reply.verdict is not Verdict.PENDING
 
-        await until(accepted, within_s, f"{order} was not created")
+        await until(settled, within_s, f"{order} was not created")
         return secret
 
     async def confirm(self, payment: str, *, method: str = "pm_card_visa", command_id: str | None = None) -> Reply:

@@ -22,6 +22,11 @@ from sandbox.stack.processes import Child
 DEMO_S = 60.0
 """What the demo promises, after set-up."""
 
+CROWD = 100
+
+CROWD_S = 700
+"""Mostly three minutes: a create under whose key Stripe keeps an error takes two. Its repeat may meet another one."""
+
 STARTED_S = 60.0
 ENDED_S = 40.0
 
@@ -98,12 +103,13 @@ async def test_the_demo_shows_every_story_and_every_check_holds(launch: Launch, 
     assert left_in(tmp_path) == []
 
 
+@pytest.mark.timeout(CROWD_S + 60)
 async def test_a_crowd_under_faults_settles(launch: Launch) -> None:
     """Every kind of fault strikes a twentieth of the calls to Stripe, and all books agree in the end."""
-    demo = launch("demo", "--payments", "40", "--faults", "0.05", "--seed", "11", "--settle", "200")
-    code = await demo.ended(280)
+    demo = launch("demo", "--payments", str(CROWD), "--faults", "0.05", "--seed", "11")
+    code = await demo.ended(CROWD_S)
     assert code == 0, demo.text()
-    assert "all 11 checks hold" in demo.text()
+    assert f"all {len(checks.CHECKS)} checks hold" in demo.text()
 
 
 @pytest.mark.skipif(shutil.which("ps") is None, reason="no ps on the PATH")

@@ -15,9 +15,11 @@ STRIPE = "stripe.events"
 RETRY = "payments.retry"
 RETURN = "payments.return"
 DEAD = "payments.dead"
+PROBE = "payments.probe"
 
-EXCHANGES = (COMMANDS, PRIVILEGED, QUERIES, EVENTS, STRIPE, RETRY, RETURN, DEAD)
-"""All topic, all durable. RETURN is where the delay tiers send what has waited: its keys name the queue to go back to."""
+EXCHANGES = (COMMANDS, PRIVILEGED, QUERIES, EVENTS, STRIPE, RETRY, RETURN, DEAD, PROBE)
+"""All topic, all durable. RETURN is where the delay tiers send what has waited: its keys name the queue to go back to.
+Nothing is ever bound to PROBE: a publish to it is confirmed, comes back, and reaches nobody."""
 
 COMMANDS_QUEUE = "payments.commands"
 PRIVILEGED_QUEUE = "payments.privileged"

@@ -221,9 +221,9 @@ class Publisher:
     async def probe(self, timeout_s: float) -> bool:
         """Tell whether the broker confirms on this connection within `timeout_s` seconds.
 
-        An unroutable publish to the events exchange comes back and is confirmed, and reaches nobody.
+        A publish to an exchange that nothing is bound to comes back and is confirmed.
         """
-        answer = await self.publish(topology.EVENTS, "probe", b"{}", kind="probe", timeout_s=timeout_s)
+        answer = await self.publish(topology.PROBE, "probe", b"{}", kind="probe", timeout_s=timeout_s)
         return answer.stored in {Stored.YES, Stored.UNROUTABLE}
 
     async def _send(self, exchange: str, routing_key: str, message: aio_pika.Message) -> None:

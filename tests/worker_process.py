@@ -140,7 +140,7 @@ class WatchedPublisher(Publisher):
 
     async def publish(self, exchange: str, routing_key: str, body: bytes, **options: Any) -> Published:
         published = await super().publish(exchange, routing_key, body, **options)
-        if exchange == topology.EVENTS and routing_key != "probe":
+        if exchange == topology.EVENTS:
             self._hook.passed("published")
         if exchange == topology.RETRY:
             self._hook.passed("tiered")

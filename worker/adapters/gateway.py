@@ -12,7 +12,7 @@ from typing import Any
 
 import stripe
 
-from worker.adapters.snapshots import Unreadable, decline_of, intent_of, owner_of
+from worker.adapters.snapshots import decline_of, intent_of, owner_of
 from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result, StripeProblem
 from worker.domain.record import Call, Operation, Payment
 from worker.ports import Owner
@@ -26,8 +26,12 @@ DEADLINE_S = 75
 """The SDK's own defaults (80 s a phase, three tries) exceed any handler's deadline (rule 19)."""
 
 FIND_AROUND = timedelta(minutes=2)
-MAX_FOUND = 10_000
-"""Intents looked through for one lost create: more than an account at full speed makes in four minutes is 24,000."""
+FIND_DEADLINE_S = 240
+"""For the whole search: 24,000 intents, what an account at its full 100 a second makes in four minutes, are 240 pages."""
+
+PAGE_TRIES = 5
+PAGE_PAUSE_S = 0.5
+"""A page that is lost is asked for again: a search of many pages that begins anew at each fault would never end."""
 
 CONFLICTS = frozenset(
     {
@@ -169,20 +173,27 @@ class StripeGateway:
             return _json(await self._client.v1.payment_intents.retrieve_async(intent_id))
 
     async def _search(self, payment: Payment, since: datetime, until: datetime) -> dict[str, Any] | None:
-        window: Any = {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1}
-        looked = 0
-        async with asyncio.timeout(DEADLINE_S):
-            page = await self._client.v1.payment_intents.list_async(
-                {"created": window, "limit": 100},
-            )
-            async for found in page.auto_paging_iter():
-                owner = owner_of(_json(found))
-                if (owner.payment_id, owner.deployment) == (payment.id, payment.deployment):
-                    return _json(found)
-                looked += 1
-                if looked >= MAX_FOUND:
-                    raise Unreadable(f"more than {MAX_FOUND} intents around one send")
-        return None
+        """Walk the intents that Stripe made in a span of time, newest first, until ours is among them."""
+        params: Any = {"created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1}, "limit": 100}
+        async with asyncio.timeout(FIND_DEADLINE_S):
+            while True:
+                page = await self._page(params)
+                for found in map(_json, page.data):
+                    owner = owner_of(found)
+                    if (owner.payment_id, owner.deployment) == (payment.id, payment.deployment):
+                        return found
+                if not page.has_more or not page.data:
+                    return None
+                params = params | {"starting_after": page.data[-1].id}
+
+    async def _page(self, params: Any) -> stripe.ListObject[stripe.PaymentIntent]:
+        """One page of a list. It changes nothing at Stripe, so it is asked for again, whatever went wrong."""
+        for _ in range(PAGE_TRIES - 1):
+            try:
+                return await self._client.v1.payment_intents.list_async(params)
+            except Exception:  # noqa: BLE001 - rule 18 lists what an answer can be; for a page all others are "again"
+                await asyncio.sleep(PAGE_PAUSE_S)
+        return await self._client.v1.payment_intents.list_async(params)
 
 
 def classify(error: stripe.StripeError) -> Result:

@@ -1,6 +1,7 @@
 """The sweeper: looks at every payment whose `check_at` has come. The one mechanism for 'later' (ARCHITECTURE)."""
 
 import asyncio
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -9,11 +10,17 @@ from worker.handler import Clock, Handler
 from worker.ports import Store
 
 EVERY_S = 0.5
-BATCH = 50
-AT_ONCE = 10
-"""Payments looked at at once; each may wait for Stripe."""
+AT_ONCE = 20
+"""Payments looked at at the same time; each may wait for Stripe."""
 
-TICK_DEADLINE_S = 120
+LOOK_AHEAD = 500
+"""Ids read at a time, far more than there are places: those that keep failing must not hide the others."""
+
+COOL_OFF = timedelta(minutes=1)
+"""For a payment whose tick failed: it is still due, and would come first again and again."""
+
+TICK_DEADLINE_S = 300
+"""The longest honest tick searches Stripe's lists for a lost create."""
 
 log = structlog.get_logger()
 
@@ -25,38 +32,55 @@ class Sweeper:
         self._store = store
         self._handler = handler
         self._clock = clock
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._cooling: dict[str, datetime] = {}
 
     async def run(self) -> None:
-        """Sweep for ever; at once again while a full batch was due."""
-        while True:
-            try:
-                swept = await self.sweep()
-            except StoreUnavailable:
-                log.warning("sweeper_waits", reason="database away")
-                swept = 0
-            if swept < BATCH:
-                await asyncio.sleep(EVERY_S)
+        """Sweep for ever. A slow payment holds up one of the places, never the others."""
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                if len(self._looking) == AT_ONCE:
+                    await asyncio.wait(self._looking.values(), return_when=asyncio.FIRST_COMPLETED)
+                elif not await self._fill(tasks):
+                    await asyncio.sleep(EVERY_S)
 
     async def sweep(self) -> int:
-        """Look at one batch of due payments; tell how many there were."""
-        due = await self._store.due(self._clock(), BATCH)
-        slots = asyncio.Semaphore(AT_ONCE)
+        """Look at what is due now, as much as there are places for, and wait for it; tell how many there were."""
         async with asyncio.TaskGroup() as tasks:
-            for payment_id in due:
-                tasks.create_task(self._tick(payment_id, slots))
-        return len(due)
+            await self._fill(tasks)
+            return len(self._looking)
 
-    async def _tick(self, payment_id: str, slots: asyncio.Semaphore) -> None:
-        async with slots:
-            try:
-                async with asyncio.timeout(TICK_DEADLINE_S):
-                    report = await self._handler.tick(payment_id)
-            except (WorkerError, TimeoutError) as error:
+    async def _fill(self, tasks: asyncio.TaskGroup) -> bool:
+        """Give the free places to what is due; tell whether they are all taken now."""
+        now = self._clock()
+        self._cooling = {name: until for name, until in self._cooling.items() if until > now}
+        try:
+            due = await self._store.due(now, LOOK_AHEAD)
+        except StoreUnavailable:
+            log.warning("sweeper_waits", reason="database away")
+            return False
+        fresh = [name for name in due if name not in self._looking and name not in self._cooling]
+        for payment_id in fresh[: AT_ONCE - len(self._looking)]:
+            self._looking[payment_id] = tasks.create_task(self._look(payment_id))
+        return len(self._looking) == AT_ONCE
+
+    async def _look(self, payment_id: str) -> None:
+        try:
+            await self._tick(payment_id)
+        finally:
+            del self._looking[payment_id]
+
+    async def _tick(self, payment_id: str) -> None:
+        try:
+            async with asyncio.timeout(TICK_DEADLINE_S):
+                report = await self._handler.tick(payment_id)
+        except Exception as error:
+            self._cooling[payment_id] = self._clock() + COOL_OFF
+            if isinstance(error, WorkerError | TimeoutError):
                 log.warning("tick_failed", payment_id=payment_id, error=type(error).__name__)
-                return
-            except Exception:
+            else:
                 log.exception("tick_crashed", payment_id=payment_id)
-                return
+            return
         log.info(
             "tick",
             payment_id=payment_id,

@@ -92,17 +92,17 @@ async def test_no_secret_is_told(service: Service) -> None:
 
 async def test_stripe_on_a_bad_day(service: Service) -> None:
     """With every kind of fault at 5 %, but for stored errors, thirty payments succeed, each charged once."""
-    await bad_day(service, 30, [kind for kind in KINDS if kind not in STORED], within_s=60)
+    await assert_bad_day(service, 30, [kind for kind in KINDS if kind not in STORED], within_s=60)
 
 
 @pytest.mark.skipif(not LONG_RUN, reason="TEST_FAULT_PAYMENTS is not set")
 @pytest.mark.timeout(1200)
 async def test_stripe_on_a_worse_day(service: Service) -> None:
     """With every kind of fault at 5 %, stored errors too, every order ends with one payment that succeeded."""
-    await bad_day(service, LONG_RUN, list(KINDS), within_s=900)
+    await assert_bad_day(service, LONG_RUN, list(KINDS), within_s=900)
 
 
-async def bad_day(service: Service, count: int, kinds: list[str], *, within_s: float) -> None:
+async def assert_bad_day(service: Service, count: int, kinds: list[str], *, within_s: float) -> None:
     await asyncio.gather(*(service.make_worker().start() for _ in range(2)))
     rates: dict[str, float | Json] = {kind: {"rate": RATE, "ms": 300} if kind in TIMED else RATE for kind in kinds}
     await service.stripe.rates(rates, seed=7)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox.stack.processes import plain_environment
+from worker.__main__ import main
 
 SOUND = {
     "RABBITMQ_URL": "amqp://guest:guest@127.0.0.1:1/",
@@ -47,13 +48,20 @@ def run(home: Path, *arguments: str, **variables: str | None) -> "subprocess.Com
         ("GRACE_S", "601"),
     ],
 )
-def test_a_bad_setting_is_named_in_one_line(tmp_path: Path, name: str, value: str | None) -> None:
+def test_a_bad_setting_is_named_in_one_line(capsys: pytest.CaptureFixture[str], name: str, value: str | None) -> None:
     """A setting that is missing or malformed ends the start with code 2 and one line that names it, not its value."""
-    more = {"STRIPE_SECRET_KEY": None} if name == "STRIPE_SECRET_KEY_FILE" else {}
-    ended = run(tmp_path, **more, **{name: value})
-    assert (ended.returncode, ended.stdout) == (2, "")
-    assert re.fullmatch(rf"payments-worker: .*{name}.*\n", ended.stderr)
-    assert "hush" not in ended.stderr
+    kept = {known: text for known, text in SOUND.items() if known not in {name, name.removesuffix("_FILE")}}
+    assert main([], kept if value is None else kept | {name: value}) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert re.fullmatch(rf"payments-worker: .*{name}.*\n", told.err)
+    assert "hush" not in told.err
+
+
+def test_without_settings_the_process_ends_with_code_2(tmp_path: Path) -> None:
+    """The process itself, started without a setting, ends with code 2 and prints one line and no traceback."""
+    ended = run(tmp_path, **dict.fromkeys(SOUND))
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
 
 
 def test_help_names_every_setting(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What runs on a clock: the relay, the sweepers, the outage, alone and at once."""
+"""What runs on a clock: two sweepers at once, an outbox that nobody listens to, an outage of everything."""
 
 import asyncio
 from collections import Counter
@@ -40,18 +40,6 @@ async def test_an_event_that_nobody_is_bound_for_counts_as_sent(service: Service
 
 async def nothing_unsent(service: Service) -> bool:
     return "unsent_at" not in service.payment("order-1")
-
-
-async def test_the_relay_sends_what_a_dead_worker_left(service: Service) -> None:
-    """Events that a dead worker had recorded and not sent are sent by one that has nothing else to do."""
-    doomed = await service.worker("--kill-at", "committed:2")
-    asking = asyncio.create_task(service.created("order-1"))
-    await doomed.child.ended(within_s=NOTICED_S)
-    assert service.listener.bodies == {}
-    await service.worker()
-    assert await asking
-    await service.assert_promises()
-    assert service.listener.types(str(service.payment("order-1")["_id"])) == ["created"]
 
 
 async def test_broker_and_database_away_at_once(

@@ -24,7 +24,8 @@ PaymentId = Annotated[str, StringConstraints(max_length=64, pattern=r"^pay_[0-9a
 CurrencyCode = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z]{3}$")]
 """ISO 4217 code; lower case inside, as Stripe writes it."""
 
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\[\]]+$")]
+# Stripe allows no square brackets in a key, MongoDB no NUL in the name of a field.
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\[\]\x00]+$")]
 MetadataValue = Annotated[str, StringConstraints(max_length=500)]
 
 

@@ -252,6 +252,7 @@ async def test_declaring_twice_is_harmless(publisher: Publisher) -> None:
     """The whole topology may be declared again by every process that starts."""
     await transport.declare(publisher._connection)
     await transport.declare(publisher._connection)
+    assert (await command(publisher)).stored is Stored.YES
 
 
 async def test_another_argument_is_an_error_that_names_the_queue(publisher: Publisher) -> None:

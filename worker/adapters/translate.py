@@ -41,8 +41,6 @@ def command(raw: bytes, reply: Address | None, deployment: str, now: datetime) -
     }
     match body:
         case commands.CreatePayment():
-            if any("\0" in key for key in body.metadata):  # no field of a MongoDB document may be called so
-                raise InvalidMessage("A key should not contain NUL", "data.metadata", wrapped.id)
             return Create(
                 **common,
                 order_id=body.order_id,

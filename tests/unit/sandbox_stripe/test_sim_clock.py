@@ -64,7 +64,7 @@ async def test_a_waiting_timer_fires_by_itself() -> None:
     """Inside an event loop a due timer needs nobody to push it."""
     clock, fired = Clock(), asyncio.Event()
     clock.call_later(0.01, fired.set)
-    await asyncio.wait_for(fired.wait(), 5)
+    assert await asyncio.wait_for(fired.wait(), 5)
 
 
 async def test_objects_and_events_are_dated_by_it(raw: Raw) -> None:

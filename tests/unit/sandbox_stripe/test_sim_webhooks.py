@@ -88,6 +88,7 @@ async def test_a_jump_of_the_clock_makes_retries_due(raw: Raw, receiver: Receive
         continue
     await raw.control("clock", {"advance_s": 3600})
     await receiver.count(2)
+    assert receiver.events[0].id == receiver.events[1].id
 
 
 async def test_duplicates_on_demand(raw: Raw, receiver: Receiver) -> None:

@@ -7,7 +7,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Strin
 
 
 def _to_utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("lies outside the years 1 to 9999") from None
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_to_utc)]
@@ -24,8 +27,8 @@ PaymentId = Annotated[str, StringConstraints(max_length=64, pattern=r"^pay_[0-9a
 CurrencyCode = Annotated[str, StringConstraints(to_lower=True, pattern=r"^[A-Za-z]{3}$")]
 """ISO 4217 code; lower case inside, as Stripe writes it."""
 
-# Stripe allows no square brackets in a key, MongoDB no NUL in the name of a field.
-MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\[\]\x00]+$")]
+# Stripe allows no square brackets in a key; MongoDB no NUL in the name of a field, and `$id` beside `$ref` means another.
+MetadataKey = Annotated[str, StringConstraints(min_length=1, max_length=40, pattern=r"^[^\[\]\x00$][^\[\]\x00]*$")]
 MetadataValue = Annotated[str, StringConstraints(max_length=500)]
 
 

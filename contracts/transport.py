@@ -32,6 +32,12 @@ CONNECT_TIMEOUT_S = 10
 PUBLISH_TIMEOUT_S = 5.0
 """A confirm takes milliseconds; a broker that blocks us under an alarm answers when it is over, not in a few seconds."""
 
+REPLIES = ""
+"""The default exchange: a reply's address is its routing key."""
+
+REPLY_TIMEOUT_S = 1.0
+"""Writing to the socket takes no time, unless an alarm blocks it; then a requester hears nothing and asks again."""
+
 MAX_PUBLISH_BYTES = 8 * 1024 * 1024
 """Half of RabbitMQ 4's default limit of 16 MiB: above it the broker closes the channel under everybody's publishes."""
 
@@ -200,7 +206,9 @@ class Publisher:
         return await outcome(sending, f"{routing_key!r} on {exchange!r}", timeout_s or self._timeout_s)
 
     async def reply(self, reply_to: str, correlation_id: str | None, body: bytes, *, kind: str) -> None:
-        """Answer a requester, best effort: not mandatory, because a direct reply address is never 'routable'."""
+        """Answer a requester, best effort: not mandatory, because a direct reply address is never 'routable', and not
+        confirmed, because nobody may wait for a requester that is gone.
+        """
         message = aio_pika.Message(
             body,
             content_type=CONTENT_TYPE,
@@ -209,8 +217,8 @@ class Publisher:
             correlation_id=correlation_id,
         )
         try:
-            async with asyncio.timeout(self._timeout_s):
-                target = await self._exchange("")
+            async with asyncio.timeout(REPLY_TIMEOUT_S):
+                target = await self._exchange(REPLIES)
                 await target.publish(message, reply_to, mandatory=False)
         except (AMQPError, ConnectionError, OSError, RuntimeError, TimeoutError):
             return
@@ -236,9 +244,10 @@ class Publisher:
             return found
         async with self._opening:
             if name not in self._exchanges:
-                channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+                confirms = name != REPLIES
+                channel = await self._connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
                 self._exchanges[name] = (
-                    channel.default_exchange if name == "" else await channel.get_exchange(name, ensure=False)
+                    channel.default_exchange if name == REPLIES else await channel.get_exchange(name, ensure=False)
                 )
             return self._exchanges[name]
 

@@ -18,8 +18,16 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 from aio_pika.abc import AbstractRobustConnection
-from aio_pika.exceptions import AMQPError
-from tenacity import AsyncRetrying, RetryError, retry_if_exception_type, stop_after_delay, wait_random_exponential
+from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
+from pymongo.errors import PyMongoError
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
 from contracts import topology, transport
 from contracts.environment import SettingError
@@ -31,7 +39,7 @@ from worker.adapters.gateway import StripeGateway
 from worker.adapters.inbound import Inbound
 from worker.adapters.outbox import EventOutbox
 from worker.adapters.store import MongoStore, database_of, open_client
-from worker.errors import StoreUnavailable
+from worker.errors import StoreUnavailable, WorkerError
 from worker.handler import Handler
 from worker.jobs.outage import Outage
 from worker.jobs.relay import Relay
@@ -46,6 +54,9 @@ START_LIMIT_S = 120
 
 LAST_WORDS_S = 2
 """What a drain that has used up its grace still spends on unsent events."""
+
+REFUSED_LOGINS = (AuthenticationError, ProbableAuthenticationError)
+"""The broker knows us and says no: waiting mends nothing."""
 
 CLOSE_S = 3
 """A frozen broker never says goodbye."""
@@ -116,8 +127,8 @@ async def run(chosen: Settings, wraps: Wraps) -> int:
             await worker.run(stop)
         except* _Stopped:
             log.info("stopped_while_starting")
-        except* (RetryError, BrokerGone, transport.ChannelClosed) as gone:
-            log.critical("giving_up", reason=str(gone.exceptions[0]))
+        except* (AMQPError, PyMongoError, OSError, TimeoutError, WorkerError, BrokerGone) as gone:
+            log.critical("giving_up", reason=f"{type(gone.exceptions[0]).__name__}: {gone.exceptions[0]}")
             code = 1
         serving.should_exit = True
         await server
@@ -166,7 +177,8 @@ class Worker:
         log.info("draining")
         ends = asyncio.get_running_loop().time() + self.grace_s
         await asyncio.gather(*(consumer.pause() for consumer in self.consumers))
-        await asyncio.gather(*(consumer.drain(self.grace_s) for consumer in self.consumers))
+        left_s = max(0.0, ends - asyncio.get_running_loop().time())
+        await asyncio.gather(*(consumer.drain(left_s) for consumer in self.consumers))
         try:
             async with asyncio.timeout_at(max(ends, asyncio.get_running_loop().time() + LAST_WORDS_S)):
                 await self.outbox.flush()
@@ -193,7 +205,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     handler = Handler(store, gateway, outbox, now)
     inbound = Inbound(handler, store, gateway, outbox, now, deployment=chosen.deployment, livemode=chosen.livemode)
     consumers: list[Consumer] = []
-    outage = Outage(consumers, mongo.ping)
+    outage = Outage(consumers, mongo.writable)
     declared = {queue.name: queue for queue in topology.QUEUES}
     for name, apply, prefetch in (
         (topology.COMMANDS_QUEUE, inbound.command, chosen.prefetch),
@@ -252,16 +264,21 @@ async def _patiently(
     errors: tuple[type[BaseException], ...],
     stop: asyncio.Event,
 ) -> Any:
-    """Await a part of the world that may come up after us. Raises RetryError after START_LIMIT_S, _Stopped on a signal."""
+    """Await a part of the world that may come up after us. Raises its last error after START_LIMIT_S, _Stopped on a signal."""
+
+    def waiting(state: RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("waiting", what=what, attempt=state.attempt_number, reason=type(error).__name__)
+
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(errors),
+        retry=retry_if_exception_type(errors) & retry_if_not_exception_type(REFUSED_LOGINS),
+        reraise=True,
         wait=wait_random_exponential(multiplier=0.5, max=5),
         stop=stop_after_delay(START_LIMIT_S),
+        before_sleep=waiting,
     ):
         if stop.is_set():
             raise _Stopped
-        if attempt.retry_state.attempt_number > 1:
-            log.warning("waiting", what=what, attempt=attempt.retry_state.attempt_number)
         with attempt:
             return await make()
     raise AssertionError("tenacity returns or raises")

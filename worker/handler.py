@@ -129,9 +129,9 @@ class Handler:
             self._note(report, decision, after, first_time=message is first)
             if after is not None:
                 load = self._loader(after.id)
-            await self._tell(decision, after, first, message, report)
             if after is not None and decision.events:
                 await self._outbox.publish(after, decision.events)
+            await self._tell(decision, after, first, message, report)
             if decision.effect is None or after is None:
                 return await self._pending(first, after, report)
             chained += isinstance(decision.effect, Send) and bool(report.calls)

@@ -3,9 +3,9 @@ pass the same conformance suite.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from contracts.replies import Reply
 from worker.domain.messages import Answer, IntentSeen, ReadFailed
@@ -52,7 +52,6 @@ class Ignored:
     type: str
     reason: str
     at: datetime
-    details: dict[str, Any] = field(default_factory=dict)
 
 
 class Store(Protocol):

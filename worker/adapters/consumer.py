@@ -4,7 +4,7 @@
     LATER       could not be applied (database away, a crash): to a delay tier with our headers, confirmed, then ack
     DEAD        no message of ours, or the last tier is behind it: to the dead letters with a reason, confirmed, then ack
     QUARANTINE  came back three times without ever being settled: alone from now on, for it may kill its worker
-    RETURN      not begun, since we are stopping or the database is away: nack, requeue
+    RETURN      not begun (we are stopping, the database is away), or nowhere to be moved to: nack, requeue
 
 RELIABILITY rules 8-15. A cancelled handler is the same case as a crash, so CancelledError passes through.
 """
@@ -22,7 +22,7 @@ from aio_pika.exceptions import AMQPError
 
 from contracts import topology
 from contracts.errors import InvalidMessage
-from contracts.transport import Publisher, Stored, declare_queue
+from contracts.transport import MAX_PUBLISH_BYTES, Publisher, Stored, declare_queue
 from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.handler import Report
 
@@ -70,7 +70,6 @@ class Consumer:
         self._channel: AbstractRobustChannel | None = None
         self._queue: AbstractQueue | None = None
         self._tag: str | None = None
-        self.lost_acks = 0
 
     @property
     def name(self) -> str:
@@ -155,7 +154,7 @@ class Consumer:
         except StoreUnavailable as error:
             self._on_outage()
             return await self._later(message, error, story)
-        except StripeUnavailable as error:
+        except (StripeUnavailable, TimeoutError) as error:  # Stripe is slow or away: no fault of the message
             return await self._later(message, error, story, counted=False)
         except Exception as error:
             log.exception("handler_crashed", queue=self.name)
@@ -208,6 +207,9 @@ class Consumer:
         story: dict[str, Any],
     ) -> Way:
         """Publish it where it goes, confirmed; only then is it ours to ack."""
+        if len(message.body) > MAX_PUBLISH_BYTES:
+            story["unmoved"] = "too large to publish"
+            return await self._reject(message)
         published = await self._publisher.publish(
             topology.DEAD if way is Way.DEAD else topology.RETRY,
             key,
@@ -229,22 +231,34 @@ class Consumer:
         try:
             await message.ack()
         except (AMQPError, ConnectionError, RuntimeError):
-            self.lost_acks += 1
+            log.info("ack_lost", queue=self.name)
+
+    async def _reject(self, message: AbstractIncomingMessage) -> Way:
+        """Let the broker dead-letter it: what we cannot publish cannot be moved by us, and must not come back for ever."""
+        try:
+            await message.reject(requeue=False)
+        except (AMQPError, ConnectionError, RuntimeError):
+            log.info("reject_lost", queue=self.name)
+        return Way.DEAD
 
     async def _return(self, message: AbstractIncomingMessage) -> Way:
         try:
             await message.nack(requeue=True)
         except (AMQPError, ConnectionError, RuntimeError):
-            self.lost_acks += 1
+            log.info("return_lost", queue=self.name)
         return Way.RETURN
 
 
 def _headers(message: AbstractIncomingMessage, origin: str) -> dict[str, Any]:
-    """Ours and the sender's, without the broker's own, which would travel on and mislead (rule 12)."""
-    kept = {
+    """Ours and the sender's plain ones, without the broker's own, which would travel on and mislead (rule 12).
+
+    AMQP knows values that can be received and not be sent again: a number beyond a double, text that is none.
+    """
+    kept: dict[str, Any] = {
         name: value
         for name, value in message.headers.items()
-        if name not in {"x-death", "x-delivery-count", "x-acquired-count"}
+        if isinstance(value, str | bool | int)
+        and name not in {"x-death", "x-delivery-count", "x-acquired-count"}
         and not name.startswith(("x-first-death-", "x-last-death-"))
     }
     kept[topology.HEADER_ORIGIN] = origin

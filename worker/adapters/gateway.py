@@ -112,7 +112,7 @@ class StripeGateway:
             return ReadFailed(reason=f"{type(error).__name__} {error.http_status or ''}".strip(), lost=lost)
         except Exception as error:  # noqa: BLE001 - rule 18: what is not listed is unknown, and a read is repeated
             return ReadFailed(reason=type(error).__name__)
-        return IntentSeen(message_id=f"read-{version}", event_type="read", intent=intent, version=version)
+        return IntentSeen(message_id=f"~read-{version}", event_type="read", intent=intent, version=version)
 
     async def find(self, call: Call, payment: Payment) -> Answer:
         try:

@@ -1,6 +1,7 @@
 """Tells the world: events to the exchange, replies to requesters, and the mark that an event is sent."""
 
 import asyncio
+import uuid
 from collections.abc import Sequence
 from itertools import islice
 
@@ -28,14 +29,13 @@ log = structlog.get_logger()
 
 
 class EventOutbox:
-    """See ports.Outbox. `run` writes the marks; after `close` everything confirmed is marked, if the database answers."""
+    """See ports.Outbox. `run` writes the marks beside it, `flush` at once."""
 
     def __init__(self, publisher: Publisher, store: Store) -> None:
         self._publisher = publisher
         self._store = store
         self._confirmed: dict[tuple[str, str], set[int]] = {}  # by payment and order id: sequences not yet marked
         self._wake = asyncio.Event()
-        self.unroutable = 0
 
     async def publish(self, payment: Payment, events: Sequence[Announced]) -> None:
         key = (payment.id, payment.order_id)
@@ -51,7 +51,7 @@ class EventOutbox:
             reply,
             kind=Reply.TYPE,
             version=Reply.VERSION,
-            message_id=f"{reply.command_id}.reply",
+            message_id=f"reply-{uuid.uuid4().hex}",
             source=SOURCE,
             subject=reply.payment.payment_id if reply.payment else None,
             causation_id=reply.command_id,
@@ -93,7 +93,7 @@ class EventOutbox:
             correlation_id=event.trace.correlation_id,
         )
         if published.stored is Stored.UNROUTABLE:
-            self.unroutable += 1
+            log.info("event_unroutable", payment_id=payment.id, sequence=event.sequence, kind=event.type)
             return True
         if published.stored is not Stored.YES:
             log.warning("event_not_sent", payment_id=payment.id, sequence=event.sequence, reason=published.reason)

@@ -30,7 +30,10 @@ OPERATION_TIMEOUT_MS = 5_000
 PING_S = 2.0
 
 POOL_SIZE = 50
-"""Connections per worker: as many as there are messages in work at once."""
+"""Connections per worker. More messages may be in work; most of them wait for Stripe, and the others for a moment."""
+
+OUT_OF_DISK_SPACE = 14031
+"""MongoDB's error code; the database is away for writers until somebody makes room."""
 
 IGNORED_KEPT = timedelta(days=35)
 """Longer than Stripe's list of events reaches back (30 days), so that coverage can tell ignored from missing."""
@@ -87,6 +90,17 @@ class MongoStore:
         try:
             with pymongo.timeout(PING_S):
                 await self._database.command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+    async def writable(self) -> bool:
+        """Whether a write is stored: a database that has lost its majority, or its disk, still answers a ping."""
+        try:
+            with pymongo.timeout(PING_S):
+                await self._database["probes"].update_one({"_id": "writable"}, {"$inc": {"times": 1}}, upsert=True)
+        except DuplicateKeyError:
+            return True
         except PyMongoError:
             return False
         return True
@@ -198,6 +212,6 @@ async def _translated() -> AsyncIterator[None]:
     except DuplicateKeyError:
         raise
     except PyMongoError as error:
-        if error.timeout:
+        if error.timeout or getattr(error, "code", None) == OUT_OF_DISK_SPACE:
             raise StoreUnavailable(f"{type(error).__name__}") from error
         raise

@@ -11,11 +11,11 @@ from contracts.replies import RefusalCode, Verdict
 from worker.domain import limits
 from worker.domain.effects import Find, Read, Send, Told
 from worker.domain.messages import Answer, Cancel, ChargeSeen, Confirm, Create, IntentChanged, IntentSeen
-from worker.domain.record import UNPAID, Call, Entry, Operation, Outcome, Payment, Refused, Status
+from worker.domain.record import UNPAID, Call, Entry, Operation, Payment, Refused, Status
 from worker.domain.step import Step
 
-OWN = "auto-"
-"""Prefix of the ids of our own cancels; the counter after it rises only when the previous one is settled."""
+OWN = "~auto-"
+"""Prefix of our own cancels' ids, which no sender may use; the counter behind it rises when the previous one is settled."""
 
 CONFLICT = "conflict"
 KEY_TOO_OLD = "key_too_old"
@@ -69,7 +69,7 @@ def give_up(step: Step, why: str) -> None:
     """Queue a cancel of our own, unless one is open. It carries a counter, so that a later one has a key of its own."""
     payment = step.known
     own = [call for call in payment.calls if call.id.startswith(OWN)]
-    if any(call.open for call in own):
+    if any(call.open for call in own) or (payment.needs_review and len(own) >= limits.MAX_OWN_CANCELS):
         return
     call_id = f"{OWN}{len(own) + 1}"
     queue(
@@ -117,9 +117,10 @@ def _repeat(step: Step, call: Call | None, entry: Entry | None) -> None:
     refused = call.refused if call else entry.refused if entry else None
     verdict = Verdict.REFUSED if refused else Verdict.ACCEPTED
     if entry is not None and entry.verdict is Verdict.PENDING:
-        if step.status is Status.CREATING:
+        first = next(call for call in step.known.calls if call.operation is Operation.CREATE)
+        if first.open:
             verdict = Verdict.PENDING
-        elif step.status is Status.FAILED:
+        elif first.refused:
             verdict, refused = Verdict.REFUSED, _failed()
     secret = not refused and isinstance(step.message, Create | Confirm) and step.status in UNPAID
     step.answer(verdict, refused, wants_secret=secret, show_payment=step.may_show)
@@ -256,7 +257,6 @@ def told_recorded(call: Call, wants_secret: bool) -> Told:
 
 __all__ = [
     "OWN",
-    "Outcome",
     "cancellation",
     "confirmation",
     "creation",

@@ -106,9 +106,9 @@ def queue(step: Step) -> None:
     """Queue the call that a confirm or a cancel needs."""
     command, payment = step.message, step.known
     assert isinstance(command, Confirm | Cancel)
+    _mark(step)
     if _expired(step):
         return
-    _mark(step)
     if isinstance(command, Cancel) and command.order_id is not None and payment.issued_at > command.issued_at:
         message = "the order was created anew after this cancel was issued"
         step.refuse(RefusalCode.WRONG_STATE, message, "data.order_id")

@@ -29,6 +29,9 @@ ABANDONED_AFTER = timedelta(days=7)
 MAX_ATTEMPTS = 50
 """Declines per payment: beyond that it is card testing, and the payment is canceled."""
 
+MAX_OWN_CANCELS = 5
+"""Cancels of our own that came to nothing, before it is left to the person who looks at the payment anyway."""
+
 MAX_CHAINED = 10
 """Calls that one delivery performs after its own; the rest is left to the sweeper, so that a delivery stays short."""
 

@@ -14,15 +14,16 @@ def choose(payments: Sequence[Payment], command: Create | Cancel) -> tuple[Payme
     if recorded is not None:
         return recorded, recorded.number
     number = max((payment.number for payment in payments), default=0) + 1
-    live = next((payment for payment in payments if payment.live), None)
-    if live is not None:
-        return live, live.number
     if isinstance(command, Create):
         blocking = next(
             (payment for payment in payments if payment.canceled_as_of and command.issued_at <= payment.canceled_as_of),
             None,
         )
-        return blocking, number
+        if blocking is not None:
+            return blocking, number
+    live = next((payment for payment in payments if payment.live), None)
+    if live is not None or isinstance(command, Create):
+        return live, live.number if live else number
     newer = next(
         (payment for payment in payments if (payment.canceled_as_of or command.issued_at) > command.issued_at), None
     )

@@ -196,7 +196,8 @@ def _intent(step: Step) -> None:
     if message.version is None:
         apply_intent(step, message.intent, truth=False)
     elif message.version != step.known.version:
-        step.change(read_at=step.now)
+        # Not at once: two workers whose reads overlap would make each other's stale for ever.
+        step.change(read_at=step.now + limits.backoff(step.known.id, 0))
         step.stale("the payment has changed since the read began: read again")
     else:
         polls = step.known.polls + 1

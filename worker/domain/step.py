@@ -152,7 +152,7 @@ class Step:
                 Entry(
                     at=self.now,
                     message_id=message.message_id,
-                    kind=str(kind_of(message)),
+                    kind=getattr(message, "event_type", None) or str(kind_of(message)),
                     outcome=self.outcome,
                     from_status=self.before.status if self.before else Status.NEW,
                     to_status=self.status,

@@ -14,7 +14,7 @@ AT_ONCE = 20
 """Payments looked at at the same time; each may wait for Stripe."""
 
 LOOK_AHEAD = 500
-"""Ids read at a time, far more than there are places: those that keep failing must not hide the others."""
+"""Ids read at a time and worked off before the next look: those that keep failing must not hide the others."""
 
 COOL_OFF = timedelta(minutes=1)
 """For a payment whose tick failed: it is still due, and would come first again and again."""
@@ -34,6 +34,7 @@ class Sweeper:
         self._clock = clock
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._cooling: dict[str, datetime] = {}
+        self._waiting: list[str] = []
 
     async def run(self) -> None:
         """Sweep for ever. A slow payment holds up one of the places, never the others."""
@@ -52,15 +53,17 @@ class Sweeper:
 
     async def _fill(self, tasks: asyncio.TaskGroup) -> bool:
         """Give the free places to what is due; tell whether they are all taken now."""
-        now = self._clock()
-        self._cooling = {name: until for name, until in self._cooling.items() if until > now}
-        try:
-            due = await self._store.due(now, LOOK_AHEAD)
-        except StoreUnavailable:
-            log.warning("sweeper_waits", reason="database away")
-            return False
-        fresh = [name for name in due if name not in self._looking and name not in self._cooling]
-        for payment_id in fresh[: AT_ONCE - len(self._looking)]:
+        if not self._waiting:
+            now = self._clock()
+            self._cooling = {name: until for name, until in self._cooling.items() if until > now}
+            try:
+                due = await self._store.due(now, LOOK_AHEAD)
+            except StoreUnavailable:
+                log.warning("sweeper_waits", reason="database away")
+                return False
+            self._waiting = [name for name in due if name not in self._looking and name not in self._cooling]
+        while self._waiting and len(self._looking) < AT_ONCE:
+            payment_id = self._waiting.pop(0)
             self._looking[payment_id] = tasks.create_task(self._look(payment_id))
         return len(self._looking) == AT_ONCE
 

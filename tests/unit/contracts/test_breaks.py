@@ -16,7 +16,7 @@ CREATE, REPLY, FAILED = "payment.create.v1.json", "payment.reply.v1.json", "paym
 ENVELOPE, CANCEL = "envelope.v1.json", "payment.cancel.v1.json"
 FILES = generated()
 
-METADATA_KEYS = r"^[^\[\]\x00]+$"
+METADATA_KEYS = r"^[^\[\]\x00$][^\[\]\x00]*$"
 
 
 def after(change: Change) -> list[str]:

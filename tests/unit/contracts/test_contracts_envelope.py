@@ -37,7 +37,9 @@ moments = st.datetimes(
     timezones=st.sampled_from([UTC, timezone(timedelta(hours=-9.5))]),
 )
 metadata = st.dictionaries(
-    st.from_regex(r"[^\[\]\x00\ud800-\udfff]{1,40}", fullmatch=True), st.text(max_size=500), max_size=40
+    st.from_regex(r"[^\[\]\x00$\ud800-\udfff][^\[\]\x00\ud800-\udfff]{0,39}", fullmatch=True),
+    st.text(max_size=500),
+    max_size=40,
 )
 creates = st.builds(
     CreatePayment,
@@ -166,6 +168,9 @@ def test_what_is_no_message_is_refused(body: bytes, rule: str) -> None:
         ({"data": CREATE | {"expires_at": SECRET}}, "data.expires_at", "datetime"),
         ({"data": CREATE | {"metadata": {"k": SECRET * 50}}}, "data.metadata.k", "at most 500"),
         ({"data": CREATE | {"metadata": {f"k{n}": "v" for n in range(41)}}}, "data.metadata", "at most 40"),
+        ({"data": CREATE | {"metadata": {"$ref": "v"}}}, "data.metadata.$ref.[key]", "pattern"),
+        ({"data": CREATE | {"expires_at": "9999-12-31T23:59:59-05:00"}}, "data.expires_at", "years 1 to 9999"),
+        ({"time": "0001-01-01T00:00:00+05:00"}, "time", "years 1 to 9999"),
         ({"data": CREATE | {"metadata": {"a\0b": "v"}}}, "data.metadata.a\0b.[key]", "pattern"),
         ({"data": CREATE | {"amuont": SECRET}}, "data.amuont", "not permitted"),
     ],

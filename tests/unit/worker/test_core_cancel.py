@@ -79,6 +79,17 @@ def test_an_expired_cancel_leaves_no_tombstone() -> None:
     assert decision.outcome is Outcome.REFUSED
 
 
+def test_an_expired_cancel_leaves_its_issue_time() -> None:
+    """A cancel by order whose time is over is refused, and an older create is refused all the same."""
+    made = Story()
+    made.tell(create())
+    made.answer(Result.DONE, Status.REQUIRES_PAYMENT_METHOD)
+    decision = made.tell(cancel_order(expires_at=NOW))
+    assert decision.told[0].refused is not None
+    assert decision.told[0].refused.code is RefusalCode.EXPIRED
+    assert made.record.canceled_as_of == NOW
+
+
 def test_a_cancel_never_touches_a_newer_payment() -> None:
     """A cancel by order that was issued before the payment's create is refused and marks only its own time."""
     made = Story()

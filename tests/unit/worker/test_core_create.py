@@ -111,6 +111,9 @@ def test_a_repeated_second_create_follows_the_payment() -> None:
     made.tell(create("create-2"))
     made.answer(Result.REFUSED, problem=problem("amount_too_small"))
     assert refusal(made.tell(create("create-2"))).code is RefusalCode.PAYMENT_FAILED
+    made.tell(seen(Status.REQUIRES_PAYMENT_METHOD))
+    made.answer(Result.DONE, Status.CANCELED)
+    assert refusal(made.tell(create("create-2"))).code is RefusalCode.PAYMENT_FAILED
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,10 @@ def test_a_failed_order_may_try_again() -> None:
     made.answer(Result.NOT_FOUND)
     chosen, number = choose([made.record], create("create-2"))
     assert (chosen, number) == (None, 2)
+
+
+def test_a_cancel_blocks_older_creates_beside_a_newer_payment() -> None:
+    """A create that was issued before a cancel is refused although a newer create has made a payment since."""
+    gone = replace(numbered(Status.CANCELED, 1), canceled_as_of=NOW + timedelta(minutes=5))
+    live = replace(numbered(Status.REQUIRES_PAYMENT_METHOD, 2), issued_at=NOW + timedelta(minutes=6))
+    assert choose([gone, live], create("late", issued_at=NOW + timedelta(minutes=3))) == (gone, 3)

@@ -23,7 +23,7 @@ from contracts.errors import NoReply, NotStored
 from contracts.replies import Reply
 
 REPLY_TO = "amq.rabbitmq.reply-to"
-"""RabbitMQ's direct reply-to: no queue is made; request and reply must share one channel (RELIABILITY rule 1)."""
+"""RabbitMQ's direct reply-to: no queue is made; request and reply must share one channel (docs/reliability.md, rule 1)."""
 
 REPLY_TIMEOUT_S = 30.0
 """Longer than one call to Stripe usually takes; a slower command is answered 'pending' by the worker anyway."""

@@ -17,7 +17,7 @@ from contracts.messages import Identifier, Moment
 CONTENT_TYPE = "application/cloudevents+json"
 
 MAX_BODY_BYTES = 256 * 1024
-"""Ours are below 64 KiB; Stripe's largest events are near 200 KiB. What is larger is not for us (RELIABILITY rule 13)."""
+"""Ours are below 64 KiB; Stripe's largest events are near 200 KiB. Larger is not for us (docs/reliability.md, rule 13)."""
 
 MAX_FUTURE_S = 900
 """How far ahead of ours a sender's clock may be. An issue time decides whether a cancel forbids a create."""

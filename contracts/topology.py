@@ -1,7 +1,7 @@
 """Every name on the broker, and the arguments that each is declared with. Declared from here and nowhere else.
 
 A redeclaration with other arguments is refused by RabbitMQ (406), so all processes must use these very values
-(RELIABILITY rule 7). Nothing here needs more than RabbitMQ 3.10 or is denied by 4.x.
+(docs/reliability.md, rule 7). Nothing here needs more than RabbitMQ 3.10 or is denied by 4.x.
 """
 
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ TIERS = (
     Tier("10m", 600_000),
     Tier("1h", 3_600_000),
 )
-"""What could not be applied waits here: about 1 h 13 min in all, then it is a dead letter (RELIABILITY rule 12)."""
+"""What could not be applied waits here: about 1 h 13 min in all, then it is a dead letter (docs/reliability.md, rule 12)."""
 
 
 def quarantine_key(origin: str) -> str:

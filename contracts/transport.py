@@ -1,6 +1,6 @@
 """Connections to the broker, and a publish that tells the truth about what happened.
 
-RELIABILITY rules 1-7: one connection publishes and another consumes; confirms and mandatory routing always; a timeout;
+docs/reliability.md, rules 1-7: one connection publishes and another consumes; confirms and mandatory routing always; a timeout;
 one channel per destination class; a heartbeat that notices a frozen peer in 33 s.
 """
 
@@ -118,7 +118,7 @@ def persistent(
 ) -> aio_pika.Message:
     """Make a message that survives a restart of the broker, under a fresh id.
 
-    Two publishes in flight under one message id would swap their confirms (RELIABILITY rule 4).
+    Two publishes in flight under one message id would swap their confirms (docs/reliability.md, rule 4).
     """
     return aio_pika.Message(
         body,
@@ -136,7 +136,7 @@ def persistent(
 async def outcome(sending: Awaitable[object], destination: str, timeout_s: float) -> Published:
     """Await one mandatory publish and say what is known of it; only a cancellation of the caller is raised.
 
-    `sending` ends with the broker's confirm; `destination` names it for people. (RELIABILITY rule 3.)
+    `sending` ends with the broker's confirm; `destination` names it for people. (docs/reliability.md, rule 3.)
     """
     try:
         async with asyncio.timeout(timeout_s):

@@ -8,7 +8,7 @@ from starlette.types import Message, Receive, Scope, Send
 from webhook_ingress.problems import Problem
 
 MAX_BODY_BYTES = 256 * 1024
-"""Stripe's largest events are near 200 KiB (RELIABILITY rule 23)."""
+"""Stripe's largest events are near 200 KiB (docs/reliability.md, rule 23)."""
 
 LINGER_S = 2.0
 LINGER_BYTES = 8 * 1024 * 1024

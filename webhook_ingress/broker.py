@@ -1,6 +1,6 @@
 """The one connection to the broker: opened with patience, watched, and given up by name.
 
-It only publishes (RELIABILITY rule 1). While it is away the HTTP side lives on and answers 503.
+It only publishes (docs/reliability.md, rule 1). While it is away the HTTP side lives on and answers 503.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ CLOSE_TIMEOUT_S = 2.0
 WATCH_EVERY_S = 1.0
 RETRY_AT_MOST_EVERY_S = 5.0
 NO_BROKER_LIMIT_S = 120.0
-"""After that the process ends, so that whoever runs it starts another, perhaps elsewhere (RELIABILITY rule 16)."""
+"""After that the process ends, so that whoever runs it starts another, perhaps elsewhere (docs/reliability.md, rule 16)."""
 
 Retryable = (AMQPError, OSError, TimeoutError)
 

@@ -1,6 +1,6 @@
 """JSON lines on stdout: one per request, and one for everything that happens to the process.
 
-A line never holds a body, a signature, a query string or an address with its password (RELIABILITY rule 25).
+A line never holds a body, a signature, a query string or an address with its password (docs/reliability.md, rule 25).
 """
 
 import asyncio

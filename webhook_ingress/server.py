@@ -1,4 +1,4 @@
-"""uvicorn with limits on what a sender may hold, and a stop in the order that RELIABILITY rule 16 gives."""
+"""uvicorn with limits on what a sender may hold, and a stop in the order that docs/reliability.md, rule 16 gives."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""POST /api/payments/webhook: read, verify, publish, and only then 200 (RELIABILITY rule 23).
+"""POST /api/payments/webhook: read, verify, publish, and only then 200 (docs/reliability.md, rule 23).
 
 The bytes that Stripe signed are the bytes that travel. No SDK object is built: verifying costs microseconds, the SDK's
 event would cost half a millisecond.

@@ -1,4 +1,4 @@
-"""The loop (ARCHITECTURE, "The one idea"):
+"""The loop (docs/architecture.md, "The one idea"):
 
     load → decide → commit → ask Stripe for the head of calls[] → its answer is the next message → decide …
 

@@ -6,7 +6,7 @@
     QUARANTINE  came back three times without ever being settled: alone from now on, for it may kill its worker
     RETURN      not begun (we are stopping, the database is away), or nowhere to be moved to: nack, requeue
 
-RELIABILITY rules 8-15. A cancelled handler is the same case as a crash, so CancelledError passes through.
+docs/reliability.md, rules 8-15. A cancelled handler is the same case as a crash, so CancelledError passes through.
 """
 
 import asyncio
@@ -273,7 +273,7 @@ def _number(message: AbstractIncomingMessage, header: str) -> int:
 
 
 def _told(report: Report) -> dict[str, Any]:
-    """One delivery's story in one line (STYLE 14)."""
+    """One delivery's story in one line ."""
     story: dict[str, Any] = {
         "payment_id": report.payment_id,
         "outcome": str(report.outcome),

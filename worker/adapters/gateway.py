@@ -1,11 +1,11 @@
 """Stripe, by its official SDK. Performs calls and reads; what an answer means is decided elsewhere.
 
-RELIABILITY rules 17-19: one client per event loop; 30 s a try, one retry by the SDK under the same key, 75 s for all of
-it; the outcome is one of a closed set, and any exception that is not listed is *unknown*.
+docs/reliability.md, rules 17-19: one client per event loop; 30 s a try, one retry by the SDK under the same key, 75 s for
+all of it; the outcome is one of a closed set, and any exception that is not listed is *unknown*.
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -154,6 +154,7 @@ class StripeGateway:
             version=payment.version,
             intent=intent,
             request_id=response.request_id if response else None,
+            replayed=_replayed(response.headers if response else None),
         )
 
     async def _perform(self, call: Call) -> stripe.PaymentIntent:
@@ -206,7 +207,7 @@ def classify(error: stripe.StripeError) -> Result:
     if status in {401, 403, 409, 429}:
         return Result.NOT_EXECUTED
     if status >= 500:
-        return Result.STORED_ERROR if _replayed(error) else Result.UNKNOWN
+        return Result.STORED_ERROR if _replayed(error.headers) else Result.UNKNOWN
     if isinstance(error, stripe.InvalidRequestError):
         if error.code in CONFLICTS:
             return Result.CONFLICT
@@ -214,9 +215,9 @@ def classify(error: stripe.StripeError) -> Result:
     return Result.UNKNOWN
 
 
-def _replayed(error: stripe.StripeError) -> bool:
-    headers = {name.lower(): value for name, value in (error.headers or {}).items()}
-    return headers.get("idempotent-replayed") == "true"
+def _replayed(headers: Mapping[str, str] | None) -> bool:
+    """Whether Stripe repeated a stored answer (Stripe docs, "Idempotent requests")."""
+    return {name.lower(): value for name, value in (headers or {}).items()}.get("idempotent-replayed") == "true"
 
 
 def _refused(call: Call, payment: Payment, error: stripe.StripeError, result: Result) -> Answer:
@@ -239,6 +240,7 @@ def _refused(call: Call, payment: Payment, error: stripe.StripeError, result: Re
         intent=intent_of(embedded) if embedded and result is Result.DECLINED else None,
         problem=problem,
         request_id=error.request_id,
+        replayed=_replayed(error.headers),
     )
 
 

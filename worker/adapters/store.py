@@ -1,8 +1,8 @@
 """Payments in MongoDB: one document each, one write per step, by compare-and-swap on the version.
 
-RELIABILITY rule 22: majority and journaled writes, a time limit on every operation; a write whose answer is lost is
+docs/reliability.md, rule 22: majority and journaled writes, a time limit on every operation; a write whose answer is lost is
 unknown, so the caller reloads and decides again. Indexes are sparse, look-ups are equalities or ranges on an indexed
-field (ARCHITECTURE, "Indexes are sparse").
+field (docs/architecture.md, "Indexes are sparse").
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -1,4 +1,4 @@
-"""What Stripe's answer to a call does to it: one branch per result (RELIABILITY rule 18)."""
+"""What Stripe's answer to a call does to it: one branch per result (docs/reliability.md, rule 18)."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -69,10 +69,10 @@ def _done(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
 def _is_truth(step: Step, call: Call, message: Answer) -> bool:
     """Whether an answer tells how the intent is now.
 
-    Only if nobody has written since the send, and if it was the first: to a later one Stripe may replay what it had
-    answered then.
+    Only if nobody has written since the send, and if it was the first: to a later one, and to the SDK's own retry, Stripe
+    may replay what it had answered then.
     """
-    return message.version == step.known.version and len(call.sends) == 1
+    return message.version == step.known.version and len(call.sends) == 1 and not message.replayed
 
 
 def _overtaken(step: Step, call: Call) -> None:

@@ -34,7 +34,7 @@ class Kind(StrEnum):
 
 
 class Result(StrEnum):
-    """The closed set of what a request to Stripe can come to (RELIABILITY rule 18)."""
+    """The closed set of what a request to Stripe can come to (docs/reliability.md, rule 18)."""
 
     DONE = "done"
     DECLINED = "declined"
@@ -163,7 +163,8 @@ class StripeProblem:
 class Answer:
     """The answer to a call, or to the search for a lost create. `version` as committed right before the send.
 
-    `chained` counts the calls that this delivery has already sent after its own.
+    `chained` counts the calls that this delivery has already sent after its own. `replayed`: Stripe repeated what it had
+    answered to the key before, which may be long ago.
     """
 
     call_id: str
@@ -173,6 +174,7 @@ class Answer:
     problem: StripeProblem | None = None
     request_id: str | None = None
     chained: int = 0
+    replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The sweeper: looks at every payment whose `check_at` has come. The one mechanism for 'later' (ARCHITECTURE)."""
+"""The sweeper: looks at every payment whose `check_at` has come. The one mechanism for 'later' (docs/architecture.md)."""
 
 import asyncio
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""A worker that has had no broker for two minutes ends, so that whoever runs it starts another (RELIABILITY rule 16).
+"""A worker that has had no broker for two minutes ends, so that whoever runs it starts another (docs/reliability.md, rule 16).
 
 Well means that the consumers are registered, not that a socket is open.
 """

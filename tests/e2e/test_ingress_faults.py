@@ -126,7 +126,7 @@ async def test_a_broker_that_forbids_declaring(
     async with running(IngressProcess(tmp_path / "declares", private_vhost_url)) as sender:
         await sender.until_ready(200, 20)
     vhost = private_vhost_url.rpartition("/")[2]
-    writable = f"^({topology.STRIPE}|{topology.EVENTS}|amq.default)$".replace(".", r"\.")
+    writable = f"^({topology.STRIPE}|{topology.PROBE})$".replace(".", r"\.")
     await private_broker.ctl("add_user", "ingress", "ingress")
     await private_broker.ctl("set_permissions", "-p", vhost, "ingress", "^$", writable, "^$")
     url = private_vhost_url.replace("guest:guest@", "ingress:ingress@")

@@ -1,0 +1,101 @@
+"""In-memory stand-ins for the simulation and for tests of the pure core. Each passes the real one's conformance suite."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from contracts.replies import Reply
+from worker.domain.record import Address, Announced, Payment
+from worker.errors import StoreUnavailable
+from worker.ports import Ignored, Mark, Refusal
+
+
+class MemoryStore:
+    """Payments in a dict. Records are frozen, so what is handed out cannot be changed behind its back."""
+
+    def __init__(self) -> None:
+        self.payments: dict[str, Payment] = {}
+        self.refusals: dict[str, Refusal] = {}
+        self.ignored: dict[str, Ignored] = {}
+        self.away = False
+
+    async def by_id(self, payment_id: str) -> Payment | None:
+        self._answer()
+        return self.payments.get(payment_id)
+
+    async def by_order(self, order_id: str) -> list[Payment]:
+        self._answer()
+        found = [payment for payment in self.payments.values() if payment.order_id == order_id]
+        return sorted(found, key=lambda payment: payment.number)
+
+    async def by_intent(self, intent_id: str) -> Payment | None:
+        self._answer()
+        return next((payment for payment in self.payments.values() if payment.intent_id == intent_id), None)
+
+    async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
+        self._answer()
+        stored = self.payments.get(after.id)
+        if (stored.version if stored else None) != (before.version if before else None):
+            return None
+        if after.intent_id and any(
+            other.intent_id == after.intent_id for other in self.payments.values() if other.id != after.id
+        ):
+            return None
+        if before is None or stored is None:
+            self.payments[after.id] = after
+            return after
+        fresh = after.events[len(before.events) :]
+        self.payments[after.id] = replace(after, version=before.version + 1, events=stored.events + fresh)
+        return replace(after, version=before.version + 1)
+
+    async def mark_sent(self, marks: Sequence[Mark]) -> None:
+        self._answer()
+        for mark in marks:
+            payment = self.payments[mark.payment_id]
+            events = (replace(event, sent=event.sent or event.sequence in mark.sequences) for event in payment.events)
+            self.payments[payment.id] = replace(payment, events=tuple(events))
+
+    async def unsent(self, before: datetime, limit: int) -> list[Payment]:
+        self._answer()
+        found = [
+            payment
+            for payment in self.payments.values()
+            if any(not event.sent and event.at < before for event in payment.events)
+        ]
+        return found[:limit]
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        self._answer()
+        waiting = ((payment.check_at, payment.id) for payment in self.payments.values())
+        return [name for moment, name in sorted((at, name) for at, name in waiting if at and at <= now)][:limit]
+
+    async def record_refusal(self, refusal: Refusal) -> None:
+        self._answer()
+        self.refusals.setdefault(refusal.message_id, refusal)
+
+    async def record_ignored(self, ignored: Ignored) -> None:
+        self._answer()
+        self.ignored.setdefault(ignored.event_id, ignored)
+
+    def _answer(self) -> None:
+        if self.away:
+            raise StoreUnavailable("told to be away")
+
+
+class MemoryOutbox:
+    """Keeps what is told, and marks events as sent at once."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+        self.events: list[tuple[str, Announced]] = []
+        self.replies: list[tuple[Address, Reply]] = []
+        self.away = False
+
+    async def publish(self, payment: Payment, events: Sequence[Announced]) -> None:
+        if self.away:
+            return
+        self.events += [(payment.id, event) for event in events]
+        await self._store.mark_sent([Mark(payment.id, payment.order_id, tuple(event.sequence for event in events))])
+
+    async def reply(self, address: Address, reply: Reply) -> None:
+        self.replies.append((address, reply))

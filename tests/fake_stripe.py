@@ -1,0 +1,349 @@
+"""A small model of Stripe for the pure core and the simulation: intents, idempotency keys, webhooks, and its own ledger.
+
+No I/O and no waiting; the clock is an argument. It knows what the worker uses and no more; the conformance suite holds
+its answers against the real gateway's on the simulator.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Any
+
+from worker.domain.messages import ChargeSeen, Decline, Intent, IntentSeen, Result, StripeProblem
+from worker.domain.record import Call, Operation, Status
+
+KEYS_KEPT = timedelta(hours=24)
+CONFIRMABLE = frozenset({Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION, Status.REQUIRES_ACTION})
+CANCELABLE = CONFIRMABLE | {Status.REQUIRES_CAPTURE}
+
+VISA = "pm_card_visa"
+DECLINING = "pm_card_chargeDeclined"
+CHALLENGING = "pm_card_authenticationRequired"
+DEBIT = "pm_usBankAccount_success"
+METHODS = (VISA, DECLINING, CHALLENGING, DEBIT)
+
+
+class Fault(Enum):
+    """What can go wrong with one request: whether it is executed, and what stays under its key."""
+
+    NONE = "answered"
+    LOST_BEFORE = "never arrived"
+    LOST_AFTER = "executed, the answer is lost"
+    UNAVAILABLE = "503, not executed"
+    TOO_MANY = "429, not executed"
+    IN_USE = "409, the key is in flight"
+    UNAUTHORIZED = "401, not executed"
+    STORED = "500, not executed, the key keeps the 500"
+    STORED_AFTER = "500, executed, the key keeps the 500"
+
+
+_UNEXECUTED = {
+    Fault.LOST_BEFORE: (Result.UNKNOWN, "APIConnectionError"),
+    Fault.UNAVAILABLE: (Result.UNKNOWN, "http_503"),
+    Fault.TOO_MANY: (Result.NOT_EXECUTED, "http_429"),
+    Fault.IN_USE: (Result.NOT_EXECUTED, "http_409"),
+    Fault.UNAUTHORIZED: (Result.NOT_EXECUTED, "http_401"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What came back: the gateway's result with what it comes with."""
+
+    result: Result
+    intent: Intent | None = None
+    problem: StripeProblem | None = None
+
+
+@dataclass
+class Charge:
+    """One charge; `good` once the money is held or taken, `taken` once it is ours."""
+
+    id: str
+    method: str
+    good: bool = False
+    taken: bool = False
+
+
+@dataclass
+class Held:
+    """One PaymentIntent as Stripe holds it."""
+
+    id: str
+    created: datetime
+    amount: int
+    currency: str
+    manual: bool
+    metadata: dict[str, str]
+    status: Status = Status.REQUIRES_PAYMENT_METHOD
+    method: str | None = None
+    method_kind: str = ""
+    charges: list[Charge] = field(default_factory=list)
+    error: Decline | None = None
+    reason: str | None = None
+    action: str | None = None
+
+    @property
+    def received(self) -> int:
+        return sum(self.amount for charge in self.charges if charge.taken)
+
+    def snapshot(self) -> Intent:
+        """The intent as an API answer or a webhook shows it now."""
+        return Intent(
+            id=self.id,
+            status=self.status,
+            amount=self.amount,
+            amount_received=self.received,
+            currency=self.currency,
+            latest_charge_id=self.charges[-1].id if self.charges else None,
+            decline=self.error,
+            cancellation_reason=self.reason,
+            action=self.action,
+            client_secret=f"{self.id}_secret_1",
+        )
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The answer to a key's first use. `said` None means a 500."""
+
+    terms: tuple[Any, ...]
+    at: datetime
+    said: Said | None
+
+
+class FakeStripe:
+    """One account. `history` is everything that happened, as webhooks; `news` is what is still to be sent of it."""
+
+    def __init__(self) -> None:
+        self.intents: dict[str, Held] = {}
+        self.news: list[IntentSeen | ChargeSeen] = []
+        self.history: list[IntentSeen | ChargeSeen] = []
+        self._kept: dict[str, Kept] = {}
+        self._count = 0
+
+    def perform(self, call: Call, now: datetime, fault: Fault = Fault.NONE) -> Said:
+        """Carry out one request under its key, with at most one fault."""
+        if fault in _UNEXECUTED:
+            result, code = _UNEXECUTED[fault]
+            return Said(result, problem=StripeProblem(code, fault.value))
+        terms = (call.operation, call.intent_id, repr(sorted(call.params.items())))
+        kept = self._kept.get(call.key)
+        if kept is not None and now - kept.at < KEYS_KEPT:
+            said = self._replay(kept, terms)
+        elif fault is Fault.STORED:
+            self._kept[call.key] = Kept(terms, now, None)
+            return Said(Result.UNKNOWN, problem=StripeProblem("http_500", fault.value))
+        else:
+            said = self._first(call, terms, now, keep=fault is not Fault.STORED_AFTER)
+        if fault is Fault.LOST_AFTER:
+            return Said(Result.UNKNOWN, problem=StripeProblem("APIConnectionError", fault.value))
+        if fault is Fault.STORED_AFTER and kept is None:
+            return Said(Result.UNKNOWN, problem=StripeProblem("http_500", fault.value))
+        return said
+
+    def retrieve(self, intent_id: str) -> Intent | None:
+        held = self.intents.get(intent_id)
+        return held.snapshot() if held else None
+
+    def find(self, payment_id: str, deployment: str, since: datetime, until: datetime) -> Intent | None:
+        """The intent of a payment among those created in a window, by its metadata."""
+        for held in self.intents.values():
+            owner = (held.metadata.get("payment_id"), held.metadata.get("deployment"))
+            if since <= held.created <= until and owner == (payment_id, deployment):
+                return held.snapshot()
+        return None
+
+    def pay_in_browser(self, intent_id: str, method: str) -> bool:
+        """The customer confirms with the client secret; tell whether Stripe took it."""
+        held = self.intents[intent_id]
+        if held.status not in CONFIRMABLE:
+            return False
+        self._attempt(held, method)
+        return True
+
+    def authenticate(self, intent_id: str, *, passed: bool) -> None:
+        """The customer ends a 3-D Secure challenge."""
+        held = self.intents[intent_id]
+        assert held.status is Status.REQUIRES_ACTION
+        if passed:
+            self._pay(held)
+            return
+        code = "payment_intent_authentication_failure"
+        held.error = Decline(code, None, "The provided PaymentMethod has failed authentication.", None, held.method)
+        self._move(held, Status.REQUIRES_PAYMENT_METHOD)
+
+    def settle(self, intent_id: str, *, paid: bool) -> None:
+        """The bank answers a debit."""
+        held = self.intents[intent_id]
+        assert held.status is Status.PROCESSING
+        if paid:
+            self._take(held, held.charges[-1])
+        else:
+            self._decline(held, held.charges[-1], "insufficient_funds")
+
+    def release(self, intent_id: str) -> None:
+        """An operator cancels at Stripe, or an authorization expires."""
+        held = self.intents[intent_id]
+        assert held.status in CANCELABLE
+        held.reason = "expired"
+        self._move(held, Status.CANCELED)
+
+    def taken(self, payment_id: str) -> int:
+        """The ledger: how much Stripe has taken for a payment."""
+        return sum(held.received for held in self.of(payment_id))
+
+    def good_charges(self, payment_id: str) -> int:
+        return sum(charge.good for held in self.of(payment_id) for charge in held.charges)
+
+    def times(self, payment_id: str, status: Status) -> int:
+        """How often a payment's intent came into a status; of `requires_payment_method`, by a declined attempt."""
+        came = f"payment_intent.{status}"
+        ids = {held.id for held in self.of(payment_id)}
+        return sum(isinstance(n, IntentSeen) and n.intent.id in ids and n.event_type == came for n in self.history)
+
+    def of(self, payment_id: str) -> list[Held]:
+        return [held for held in self.intents.values() if held.metadata.get("payment_id") == payment_id]
+
+    def _replay(self, kept: Kept, terms: tuple[Any, ...]) -> Said:
+        if kept.terms != terms:
+            return _refused(Result.KEY_MISUSED, "idempotency_error", "Keys can only be used with the same parameters.")
+        if kept.said is None:
+            return Said(Result.STORED_ERROR, problem=StripeProblem("http_500", "the stored answer"))
+        return kept.said
+
+    def _first(self, call: Call, terms: tuple[Any, ...], now: datetime, *, keep: bool) -> Said:
+        problem = self._invalid(call)
+        if problem is not None:
+            return problem  # what did not pass validation was not executed, and no key keeps it
+        work: dict[Operation, Callable[[Call, datetime], Said]] = {
+            Operation.CREATE: self._create,
+            Operation.CONFIRM: self._confirm,
+            Operation.CANCEL: self._cancel,
+        }
+        said = work[call.operation](call, now)
+        self._kept[call.key] = Kept(terms, now, said if keep else None)
+        return said
+
+    def _invalid(self, call: Call) -> Said | None:
+        if call.operation is Operation.CREATE:
+            return None
+        if call.intent_id not in self.intents:
+            return _refused(Result.REFUSED, "resource_missing", "No such payment_intent", "intent")
+        held = self.intents[call.intent_id]
+        if call.operation is Operation.CANCEL or held.status not in CONFIRMABLE:
+            return None
+        if call.params["payment_method"] not in METHODS:
+            return _refused(Result.REFUSED, "resource_missing", "No such PaymentMethod", "payment_method")
+        if "return_url" not in call.params:
+            return _refused(Result.REFUSED, "InvalidRequestError", "You must provide a `return_url`.", "return_url")
+        return None
+
+    def _create(self, call: Call, now: datetime) -> Said:
+        params = call.params
+        held = Held(
+            id=self._new("pi"),
+            created=now,
+            amount=params["amount"],
+            currency=params["currency"],
+            manual=params["capture_method"] == "manual",
+            metadata=dict(params["metadata"]),
+        )
+        self.intents[held.id] = held
+        self._tell(held, "created")
+        return Said(Result.DONE, held.snapshot())
+
+    def _confirm(self, call: Call, _now: datetime) -> Said:
+        held = self.intents[call.intent_id or ""]
+        if held.status not in CONFIRMABLE:
+            return _conflict(held)
+        self._attempt(held, call.params["payment_method"])
+        snapshot = held.snapshot()
+        if held.status is Status.REQUIRES_PAYMENT_METHOD:
+            found = held.error
+            assert found is not None
+            problem = StripeProblem(found.code or "", found.message or "", decline=found)
+            return Said(Result.DECLINED, snapshot, problem)
+        return Said(Result.DONE, snapshot)
+
+    def _cancel(self, call: Call, _now: datetime) -> Said:
+        held = self.intents[call.intent_id or ""]
+        if held.status not in CANCELABLE:
+            return _conflict(held)
+        held.reason = call.params["cancellation_reason"]
+        self._move(held, Status.CANCELED)
+        return Said(Result.DONE, held.snapshot())
+
+    def _attempt(self, held: Held, method: str) -> None:
+        held.method, held.method_kind, held.error = self._new("pm"), method, None
+        if method == CHALLENGING:
+            held.action = "redirect_to_url"
+            self._move(held, Status.REQUIRES_ACTION)
+            return
+        if method == VISA:
+            self._pay(held)
+            return
+        charge = Charge(self._new("ch"), held.method)
+        held.charges.append(charge)
+        if method == DECLINING:
+            self._decline(held, charge, "generic_decline")
+        else:
+            self._move(held, Status.PROCESSING)
+
+    def _pay(self, held: Held) -> None:
+        held.error = None
+        charge = Charge(self._new("ch"), held.method or "", good=True)
+        held.charges.append(charge)
+        if held.manual:
+            self._tell_charge(held, charge)
+            self._move(held, Status.REQUIRES_CAPTURE)
+        else:
+            self._take(held, charge)
+
+    def _take(self, held: Held, charge: Charge) -> None:
+        charge.good = charge.taken = True
+        self._tell_charge(held, charge)
+        self._move(held, Status.SUCCEEDED)
+
+    def _decline(self, held: Held, charge: Charge, code: str) -> None:
+        held.error = Decline("card_declined", code, "Your card was declined.", charge.id, held.method, "card")
+        self._tell_charge(held, charge)
+        self._move(held, Status.REQUIRES_PAYMENT_METHOD)
+
+    def _move(self, held: Held, status: Status) -> None:
+        held.status = status
+        if status is not Status.REQUIRES_ACTION:
+            held.action = None
+        self._tell(held, str(status))
+
+    def _tell(self, held: Held, what: str) -> None:
+        intent = replace(held.snapshot(), client_secret=None)
+        self._send(IntentSeen(message_id=self._new("evt"), event_type=f"payment_intent.{what}", intent=intent))
+
+    def _tell_charge(self, held: Held, charge: Charge) -> None:
+        self._send(
+            ChargeSeen(
+                message_id=self._new("evt"),
+                event_type="charge.succeeded" if charge.good else "charge.failed",
+                intent_id=held.id,
+                charge_id=charge.id,
+                decline=None if charge.good else held.error,
+            ),
+        )
+
+    def _send(self, news: IntentSeen | ChargeSeen) -> None:
+        self.news.append(news)
+        self.history.append(news)
+
+    def _new(self, prefix: str) -> str:
+        self._count += 1
+        return f"{prefix}_{self._count}"
+
+
+def _refused(result: Result, code: str, message: str, field: str | None = None) -> Said:
+    return Said(result, problem=StripeProblem(code, message, field))
+
+
+def _conflict(held: Held) -> Said:
+    return _refused(Result.CONFLICT, "payment_intent_unexpected_state", f"It has a status of {held.status}.")

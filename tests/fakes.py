@@ -91,11 +91,12 @@ class MemoryOutbox:
         self.replies: list[tuple[Address, Reply]] = []
         self.away = False
 
-    async def publish(self, payment: Payment, events: Sequence[Announced]) -> None:
+    async def publish(self, payment: Payment, events: Sequence[Announced]) -> int:
         if self.away:
-            return
+            return 0
         self.events += [(payment.id, event) for event in events]
         await self._store.mark_sent([Mark(payment.id, payment.order_id, tuple(event.sequence for event in events))])
+        return len(events)
 
     async def reply(self, address: Address, reply: Reply) -> None:
         self.replies.append((address, reply))

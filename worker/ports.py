@@ -105,8 +105,11 @@ class Gateway(Protocol):
 class Outbox(Protocol):
     """Tells the world. Events are durable in the document: a publish that fails is repeated by the relay's sweep."""
 
-    async def publish(self, payment: Payment, events: Sequence[Announced]) -> None:
-        """Publish confirmed, and mark as sent what is confirmed; never raises for what the broker does."""
+    async def publish(self, payment: Payment, events: Sequence[Announced]) -> int:
+        """Publish confirmed, and mark as sent what is confirmed; never raises for what the broker does.
+
+        Returns how many went out now: what waits only for its mark is not sent again.
+        """
 
     async def reply(self, address: Address, reply: Reply) -> None:
         """Answer a requester, best effort."""

@@ -37,7 +37,7 @@ class EventOutbox:
         self._confirmed: dict[tuple[str, str], set[int]] = {}  # by payment and order id: sequences not yet marked
         self._wake = asyncio.Event()
 
-    async def publish(self, payment: Payment, events: Sequence[Announced]) -> None:
+    async def publish(self, payment: Payment, events: Sequence[Announced]) -> int:
         key = (payment.id, payment.order_id)
         fresh = [event for event in events if event.sequence not in self._confirmed.get(key, ())]
         outcomes = await asyncio.gather(*(self._publish(payment, event) for event in fresh))
@@ -45,6 +45,7 @@ class EventOutbox:
         if sent and len(self._confirmed) < MAX_WAITING:
             self._confirmed.setdefault(key, set()).update(sent)
             self._wake.set()
+        return len(sent)
 
     async def reply(self, address: Address, reply: Reply) -> None:
         body = wrap(

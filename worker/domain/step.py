@@ -77,7 +77,9 @@ class Step:
         call = self.known.call(cause) if cause else None
         found = trace or (command.trace if command else call.trace if call else Trace())
         self.change(updated_at=self.now)
-        event = announce.announced(self.known, kind, self.now, causation_id=cause, trace=found, **more)
+        event = announce.announced(
+            self.known, kind, self.now, causation_id=cause and cause.removeprefix("~"), trace=found, **more
+        )
         self.change(events=(*self.known.events, event))
         self.events.append(event)
 

@@ -36,10 +36,16 @@ class Relay:
                 log.warning("relay_waits", reason="database away")
 
     async def sweep(self, older_than: timedelta) -> int:
-        """Publish one batch of unsent events older than this; tell how many payments had some."""
+        """Publish one batch of unsent events older than this; tell how many went out."""
         found = await self._store.unsent(self._clock() - older_than, BATCH)
+        sent = 0
         for payment in found:
-            await self._outbox.publish(payment, [event for event in payment.events if not event.sent])
-        if found:
-            log.info("relayed", payments=len(found))
-        return len(found)
+            try:
+                sent += await self._outbox.publish(payment, [event for event in payment.events if not event.sent])
+            except Exception:
+                log.exception(
+                    "relay_crashed", payment_id=payment.id
+                )  # one that cannot be told must not silence the others
+        if sent:
+            log.info("relayed", payments=len(found), events=sent)
+        return sent

@@ -45,12 +45,6 @@ class Sweeper:
                 elif not await self._fill(tasks):
                     await asyncio.sleep(EVERY_S)
 
-    async def sweep(self) -> int:
-        """Look at what is due now, as much as there are places for, and wait for it; tell how many there were."""
-        async with asyncio.TaskGroup() as tasks:
-            await self._fill(tasks)
-            return len(self._looking)
-
     async def _fill(self, tasks: asyncio.TaskGroup) -> bool:
         """Give the free places to what is due; tell whether they are all taken now."""
         if not self._waiting:

@@ -10,9 +10,11 @@ from pamqp.header import ContentHeader
 
 from contracts import topology, transport
 from contracts.replies import Reply, Verdict
+from tests.unit.worker.making import intent, story
 from worker.adapters.consumer import _headers
-from worker.adapters.outbox import EventOutbox
-from worker.domain.record import Address
+from worker.adapters.outbox import EventOutbox, event_envelope
+from worker.domain.messages import IntentSeen
+from worker.domain.record import Address, Status
 
 
 def delivery(headers: dict[str, Any]) -> IncomingMessage:
@@ -65,3 +67,15 @@ async def test_the_longest_command_id_can_be_replied_to() -> None:
 def test_what_is_too_large_to_publish_is_far_above_what_is_read() -> None:
     """The broker takes more than we publish, and we publish more than we read: what is refused can be kept."""
     assert transport.MAX_PUBLISH_BYTES > 8 * 256 * 1024
+
+
+async def test_what_a_read_found_can_be_announced() -> None:
+    """The cause of an event is an id that every reader's envelope allows, also when the cause is a read of our own."""
+    made = story(Status.REQUIRES_PAYMENT_METHOD)
+    made.tell(
+        IntentSeen(
+            message_id="~read-1", event_type="read", intent=intent(Status.SUCCEEDED), version=made.record.version
+        )
+    )
+    told = event_envelope(made.record.id, made.record.events[-1])
+    assert (told.type, told.causationid) == ("payment.succeeded", "read-1")

@@ -46,7 +46,10 @@ def find() -> str:
 def running() -> Iterator[str]:
     """A stripe-mock on a free port; yields its address."""
     with subprocess.Popen(
-        [find(), "-http-addr", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [find(), "-http-addr", "127.0.0.1:0", "-https-addr", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as child:
         try:
             yield _address(child)

@@ -170,9 +170,8 @@ class Handler:
         """Reply to those whose commands are settled; a duplicate's sender is told what the original's is told."""
         for told in decision.told:
             report.told.append(f"{told.command_id}:{told.verdict}")
-            addresses = {told.address} if told.address else set()
-            if isinstance(first, Command) and first.message_id == told.command_id and first.reply:
-                addresses.add(first.reply)
+            theirs = first.reply if isinstance(first, Command) and first.message_id == told.command_id else None
+            addresses = [address for address in dict.fromkeys((told.address, theirs)) if address]
             if addresses:
                 reply = await self._reply(told, payment, message)
                 for address in addresses:

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.commands import CaptureMethod
 from tests.fake_stripe import CHALLENGING, DEBIT, DECLINING, VISA, FakeStripe, Fault
+from tests.promises import agrees
 from tests.stateful.world import World
 from tests.unit.worker.making import SECOND, cancel, confirm, create
 from worker.domain.messages import News
@@ -170,6 +171,6 @@ def test_a_cancel_against_a_payment_in_the_browser(seed: int) -> None:
         world.handle(news, payment_id)
     world.drain()
     (payment,) = world.store.values()
-    assert world.agrees(payment)
+    assert agrees(payment, world.stripe)
     assert payment.needs_review is None
     assert world.now - payment.created_at < timedelta(days=1)

@@ -5,12 +5,13 @@ from datetime import datetime, timedelta
 
 from contracts.replies import Verdict
 from tests.fake_stripe import FakeStripe, Fault
+from tests.promises import agrees, assert_heeds_cancels
 from tests.unit.worker.making import DEPLOYMENT, NOW, decided
 from worker.domain import calls
 from worker.domain.effects import Effect, Find, Read, Send
 from worker.domain.messages import Answer, Cancel, Create, IntentSeen, Message, News, ReadFailed, Result, Tick
 from worker.domain.order import choose
-from worker.domain.record import Payment, Status
+from worker.domain.record import Payment
 
 FIND_AROUND = timedelta(minutes=2)
 LISTS_LAG = timedelta(minutes=10)
@@ -74,7 +75,7 @@ class World:
             if (stored.version if stored else None) != (twin.before.version if twin.before else None):
                 return False
             if stored is None:
-                self._check_opening(after)
+                assert_heeds_cancels(after, self.store.values(), self.cancels)
             after = replace(after, version=stored.version + 1) if stored else after
             self.store[after.id] = after
         if crash:
@@ -87,16 +88,6 @@ class World:
             chained = twin.message.chained + 1 if isinstance(twin.message, Answer) else 0
             self.asked.append(Asked(after.id, decision.effect, after.version, self.now, chained))
         return True
-
-    def _check_opening(self, opened: Payment) -> None:
-        """No payment opens for a create that was issued no later than a cancel of its order that was heeded."""
-        if opened.status is Status.CREATING:
-            heeded = [payment.canceled_as_of for payment in self.store.values() if payment.canceled_as_of]
-            heeded += [command.issued_at for command in self.cancels if self._heeded(command)]
-            assert all(opened.issued_at > moment for moment in heeded), "a create that was canceled before"
-
-    def _heeded(self, command: Cancel) -> bool:
-        return any(payment.knows(command.message_id) for payment in self.store.values())
 
     def perform(self, asked: Asked, fault: Fault, *, lost: bool = False) -> None:
         """Stripe gets a request; its answer is on its way back, or its asker is dead."""
@@ -123,7 +114,7 @@ class World:
                 if seen is None:
                     return ReadFailed(reason="no such intent", lost=True)
                 return IntentSeen(
-                    message_id=f"read-{asked.version}", event_type="read", intent=seen, version=asked.version
+                    message_id=f"~read-{asked.version}", event_type="read", intent=seen, version=asked.version
                 )
             case Find(call):
                 if fault is not Fault.NONE:
@@ -167,15 +158,6 @@ class World:
     def _at_rest(self) -> bool:
         """Nothing is open, and every payment has been read since the last thing that happened at Stripe."""
         return all(
-            payment.head is None and payment.read_at is None and self.agrees(payment) for payment in self.store.values()
+            payment.head is None and payment.read_at is None and agrees(payment, self.stripe)
+            for payment in self.store.values()
         )
-
-    def agrees(self, payment: Payment) -> bool:
-        """P3: the record says what Stripe says, or that a person must look."""
-        if payment.needs_review is not None:
-            return True
-        held = self.stripe.of(payment.id)
-        if not held:
-            return payment.status in {Status.FAILED, Status.CANCELED}
-        (intent,) = held
-        return payment.status is intent.status and payment.captured == intent.received

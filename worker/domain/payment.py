@@ -91,7 +91,8 @@ TRANSITIONS: dict[Status, dict[Kind, Rule]] = {
     Status.REQUIRES_PAYMENT_METHOD: _PAYABLE
     | {Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.SAME, Kind.INTENT_REQUIRES_CONFIRMATION: Rule.FORWARD},
     Status.REQUIRES_CONFIRMATION: _PAYABLE | {Kind.INTENT_REQUIRES_CONFIRMATION: Rule.SAME},
-    Status.REQUIRES_ACTION: _PAYABLE | {Kind.INTENT_REQUIRES_ACTION: Rule.SAME},
+    # A debit may be `processing` before a decline that we have not heard of, or after the action.
+    Status.REQUIRES_ACTION: _PAYABLE | {Kind.INTENT_REQUIRES_ACTION: Rule.SAME, Kind.INTENT_PROCESSING: Rule.REREAD},
     Status.PROCESSING: _PAYABLE
     | {
         Kind.CONFIRM: Rule.WRONG_STATE,

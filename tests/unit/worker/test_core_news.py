@@ -83,6 +83,15 @@ def test_a_first_try_goes_forward_without_a_read() -> None:
     assert later.record.status is WANTS
 
 
+def test_processing_may_be_older_than_the_challenge() -> None:
+    """A debit that bounced before the customer was challenged, heard of last, takes nothing back and repeats nothing."""
+    made = story(Status.REQUIRES_ACTION)
+    assert isinstance(made.tell(seen(Status.PROCESSING)).effect, Read)
+    made.tell(seen(WANTS, decline=declined()))
+    made.read(Status.REQUIRES_ACTION)
+    assert event_types(made.record) == ["created", "requires_action", "failed"]
+
+
 def test_a_read_counts_only_for_the_version_before_it() -> None:
     """A read that began before the record changed is not believed, and is done again within seconds."""
     made = story(Status.PROCESSING)

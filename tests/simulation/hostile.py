@@ -1,0 +1,156 @@
+"""The fakes with everything between them and the worker: time that passes, answers that get lost, a database away."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from contracts.replies import Reply
+from tests.fake_gateway import FakeGateway
+from tests.fake_stripe import FakeStripe, Fault
+from tests.fakes import MemoryOutbox, MemoryStore
+from worker.adapters.documents import to_the_millisecond
+from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result
+from worker.domain.record import Address, Announced, Call, Payment
+from worker.errors import StoreUnavailable
+from worker.ports import Ignored, Mark, Owner, Refusal
+
+T = TypeVar("T")
+
+FAULTS = (*[Fault.NONE] * 10, Fault.LOST_AFTER, Fault.LOST_AFTER, Fault.STORED_AFTER, *Fault)
+FROZEN_S = 95.0
+"""Longer than a send's grace: the sweeper takes a call for lost while it is on its way."""
+
+
+LISTS_LAG = timedelta(minutes=10)
+"""How long a search may miss an intent: longer than the worker waits, so that orphans show up."""
+
+
+class Chance:
+    """Everything random about one run: nothing else draws, so the seed is the run."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.calm = False
+
+    def happens(self, probability: float) -> bool:
+        return not self.calm and self.random.random() < probability
+
+    def fault(self) -> Fault:
+        return Fault.NONE if self.calm else self.random.choice(FAULTS)
+
+    async def while_passes(self) -> None:
+        """A moment; in bad times it is long now and then."""
+        await asyncio.sleep(FROZEN_S if self.happens(0.004) else self.random.uniform(0.001, 0.2))
+
+
+class Clock:
+    """The workers' clock: the loop's, and the nights that are skipped because nothing happens in them."""
+
+    def __init__(self, start: datetime) -> None:
+        self._start = start
+
+    def __call__(self) -> datetime:
+        return to_the_millisecond(self._start + timedelta(seconds=asyncio.get_running_loop().time()))
+
+    def skip(self, night: timedelta) -> None:
+        self._start += night
+
+
+class HostileStore:
+    """See ports.Store: a database over a network, whose answers get lost before and after the work."""
+
+    def __init__(self, store: MemoryStore, chance: Chance) -> None:
+        self._store = store
+        self._chance = chance
+
+    async def by_id(self, payment_id: str) -> Payment | None:
+        return await self._asked(lambda: self._store.by_id(payment_id))
+
+    async def by_order(self, order_id: str) -> list[Payment]:
+        return await self._asked(lambda: self._store.by_order(order_id))
+
+    async def by_intent(self, intent_id: str) -> Payment | None:
+        return await self._asked(lambda: self._store.by_intent(intent_id))
+
+    async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
+        return await self._asked(lambda: self._store.commit(before, after))
+
+    async def mark_sent(self, marks: Sequence[Mark]) -> None:
+        return await self._asked(lambda: self._store.mark_sent(marks))
+
+    async def unsent(self, before: datetime, limit: int) -> list[Payment]:
+        return await self._asked(lambda: self._store.unsent(before, limit))
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        return await self._asked(lambda: self._store.due(now, limit))
+
+    async def record_refusal(self, refusal: Refusal) -> None:
+        return await self._asked(lambda: self._store.record_refusal(refusal))
+
+    async def record_ignored(self, ignored: Ignored) -> None:
+        return await self._asked(lambda: self._store.record_ignored(ignored))
+
+    async def _asked(self, work: Callable[[], Awaitable[T]]) -> T:
+        await self._chance.while_passes()
+        if self._chance.happens(0.01):
+            raise StoreUnavailable("before the work")
+        done = await work()
+        await self._chance.while_passes()
+        if self._chance.happens(0.02):
+            raise StoreUnavailable("after the work")
+        return done
+
+
+class HostileGateway:
+    """See ports.Gateway: Stripe far away. The request is on its way for a while, and so is the answer."""
+
+    def __init__(self, stripe: FakeStripe, clock: Clock, chance: Chance) -> None:
+        self._gateway = FakeGateway(stripe, clock, chance.fault)
+        self._clock = clock
+        self._chance = chance
+
+    async def send(self, call: Call, payment: Payment, chained: int) -> Answer:
+        return await self._far(lambda: self._gateway.send(call, payment, chained))
+
+    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
+        return await self._far(lambda: self._gateway.read(intent_id, version))
+
+    async def find(self, call: Call, payment: Payment) -> Answer:
+        answer = await self._far(lambda: self._gateway.find(call, payment))
+        young = self._clock() - call.sends[-1] <= LISTS_LAG
+        if answer.result is Result.DONE and young and self._chance.random.random() < 0.7:
+            return replace(answer, result=Result.NOT_FOUND, intent=None)
+        return answer
+
+    async def owner(self, intent_id: str) -> Owner | ReadFailed:
+        return await self._far(lambda: self._gateway.owner(intent_id))
+
+    async def _far(self, work: Callable[[], Awaitable[T]]) -> T:
+        await self._chance.while_passes()
+        answer = await work()
+        await self._chance.while_passes()
+        return answer
+
+
+class HostileOutbox:
+    """See ports.Outbox: a broker that does not always take what it is given."""
+
+    def __init__(self, outbox: MemoryOutbox, chance: Chance) -> None:
+        self._outbox = outbox
+        self._chance = chance
+
+    async def publish(self, payment: Payment, events: Sequence[Announced]) -> int:
+        await self._chance.while_passes()
+        if self._chance.happens(0.1):
+            return 0
+        sent = await self._outbox.publish(payment, events)
+        await self._chance.while_passes()
+        return sent
+
+    async def reply(self, address: Address, reply: Reply) -> None:
+        await self._chance.while_passes()
+        if not self._chance.happens(0.1):
+            await self._outbox.reply(address, reply)

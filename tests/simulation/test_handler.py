@@ -1,0 +1,76 @@
+"""The production handler, sweeper and relay in a world that breaks, thousands of times, each from a seed.
+
+`SIMULATION_SEEDS=5000-9000 make test ARGS=tests/simulation` runs others; a failure names its seed, and
+`SIMULATION_SEEDS=1234-1235` is that run again.
+"""
+
+import os
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import pytest
+import structlog
+
+from tests.simulation import virtual_time
+from tests.simulation.world import World, judge
+
+FIRST, END = (int(number) for number in os.environ.get("SIMULATION_SEEDS", "0-2000").split("-"))
+AT_ONCE = 100
+"""Seeds in one test, so that a failure stops only its neighbours."""
+
+
+@pytest.fixture(autouse=True)
+def crashes() -> Iterator[list[str]]:
+    """What the sweeper caught and logged as a crash; nothing is printed."""
+    found: list[str] = []
+
+    def collect(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if event["event"] == "tick_crashed" or event.get("error") == "StepsExhausted":
+            found.append(str(event))
+        raise structlog.DropEvent
+
+    before = structlog.get_config()
+    structlog.configure(processors=[collect])
+    yield found
+    structlog.configure(**before)
+
+
+def lived(seed: int) -> World:
+    """One run, judged."""
+    world = World(seed)
+    virtual_time.run(world.run())
+    judge(world)
+    return world
+
+
+@pytest.mark.parametrize("first", range(FIRST, END, AT_ONCE))
+def test_the_promises_hold(first: int, crashes: list[str]) -> None:
+    """Whatever breaks, money moves at most once, nothing is lost, all is announced, and everything ends as Stripe says."""
+    for seed in range(first, min(first + AT_ONCE, END)):
+        try:
+            lived(seed)
+        except Exception as error:
+            raise AssertionError(f"seed {seed}: {error}") from error
+        assert not crashes, f"seed {seed}: {crashes}"
+
+
+def test_a_seed_is_one_run() -> None:
+    """The same seed gives the same story to the last event."""
+    first, second = lived(7), lived(7)
+    assert first.stripe.history == second.stripe.history
+    assert first.store.payments == second.store.payments
+    assert first.outbox.events == second.outbox.events
+
+
+def test_the_runs_meet_what_they_are_for() -> None:
+    """The seeds reach every status, lost races, searches, settled keys, declines, tombstones and canceled orphans."""
+    worlds = [lived(seed) for seed in range(300)]
+    payments = [payment for world in worlds for payment in world.store.payments.values()]
+    calls = [call for payment in payments for call in payment.calls]
+    assert {str(payment.status) for payment in payments} >= {"requires_payment_method", "succeeded", "canceled"}
+    assert {call.settle for call in calls} >= {None, "conflict", "stored_error", "key_too_old"}
+    assert any(len(call.sends) > 2 for call in calls)
+    assert {call.own_reason for call in calls} >= {None, "abandoned", "orphan"}
+    assert any(payment.attempts for payment in payments)
+    assert any(payment.number > 1 for payment in payments)
+    assert any(not payment.calls for payment in payments), "a tombstone"

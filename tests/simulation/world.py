@@ -1,0 +1,279 @@
+"""Two workers, a broker that delivers at least once, customers, Stripe's webhooks, and one seed for all of it.
+
+The workers are the production code: Handler, Sweeper and Relay. They are killed and started again at any await.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+from contracts.replies import Verdict
+from tests.fake_stripe import CANCELABLE, METHODS, FakeStripe
+from tests.fakes import MemoryOutbox, MemoryStore
+from tests.promises import (
+    agrees,
+    assert_announced_has_happened,
+    assert_heeds_cancels,
+    assert_money_moves_once,
+    assert_settled,
+)
+from tests.simulation.hostile import Chance, Clock, HostileGateway, HostileOutbox, HostileStore
+from tests.unit.worker.making import NOW, cancel, cancel_order, confirm, create
+from worker.domain.messages import Cancel, ChargeSeen, Command, IntentSeen
+from worker.domain.record import Payment, Status, payment_id
+from worker.errors import StoreUnavailable
+from worker.handler import Handler
+from worker.jobs.relay import Relay
+from worker.jobs.sweeper import Sweeper
+
+ORDERS = ("order-1", "order-2")
+ACTS = 24
+"""Commands and customers' acts in one run; more would take longer and show no more."""
+
+NIGHTS = (timedelta(), timedelta(minutes=3), timedelta(hours=7), timedelta(hours=21), timedelta(days=8))
+FROZEN = timedelta(hours=1)
+LOOKS = 400
+"""Times that something may fall due before the run must have come to rest."""
+
+Delivery = Command | IntentSeen | ChargeSeen
+
+
+class WatchedStore(MemoryStore):
+    """Refuses, loudly, to open a payment that a cancel forbids."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cancels: list[Cancel] = []
+
+    async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
+        if before is None and after.id not in self.payments:
+            of_order = [payment for payment in self.payments.values() if payment.order_id == after.order_id]
+            assert_heeds_cancels(after, of_order, [c for c in self.cancels if c.order_id == after.order_id])
+        return await super().commit(before, after)
+
+
+class Worker:
+    """One process: what it does stops where it is when the process dies."""
+
+    def __init__(self, world: "World") -> None:
+        self.store = HostileStore(world.store, world.chance)
+        gateway = HostileGateway(world.stripe, world.clock, world.chance)
+        outbox = HostileOutbox(world.outbox, world.chance)
+        self.handler = Handler(self.store, gateway, outbox, world.clock)
+        relay = Relay(self.store, outbox, world.clock)
+        sweeper = Sweeper(self.store, self.handler, world.clock)
+        self.tasks = [asyncio.create_task(job.run()) for job in (relay, sweeper)]
+
+    def do(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
+        task = asyncio.create_task(work)
+        self.tasks.append(task)
+        task.add_done_callback(self.tasks.remove)
+        return task
+
+    async def die(self) -> None:
+        tasks = list(self.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class World:
+    """One run."""
+
+    def __init__(self, seed: int) -> None:
+        self.chance = Chance(seed)
+        self.clock = Clock(NOW)
+        self.store = WatchedStore()
+        self.stripe = FakeStripe()
+        self.outbox = MemoryOutbox(self.store)
+        self.commands: list[Command] = []
+        self.lost: list[IntentSeen | ChargeSeen] = []
+        self.broken: list[BaseException] = []
+        self.underway: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Bad times, then calm, until nothing is open."""
+        self.workers = [Worker(self), Worker(self)]
+        for order in ORDERS:
+            self._send(create(f"create-{order}", order_id=order, issued_at=self.clock()))
+        for _ in range(ACTS):
+            await asyncio.sleep(self.chance.random.uniform(0, 0.7))
+            await self._something()
+        self.chance.calm = True
+        await self._rest()
+        for worker in self.workers:
+            await worker.die()
+
+    async def _something(self) -> None:
+        """One of the things that happen: a command, a customer, a death, a night."""
+        random, order = self.chance.random, self.chance.random.choice(ORDERS)
+        number, issued = len(self.commands), self.clock() - random.choice((0, 0, 1, 30)) * timedelta(seconds=1)
+        existing = [p for p in self.store.payments.values() if p.order_id == order]
+        newest = max(existing, key=lambda payment: payment.number, default=None)
+        name = newest.id if newest else payment_id(order, 1)
+        match random.choice(
+            ("create", "confirm", "confirm", "cancel", "again", "customer", "customer", "die", "night")
+        ):
+            case "create":
+                self._send(create(f"create-{number}", order_id=order, issued_at=issued))
+            case "confirm":
+                method = random.choice(METHODS)
+                self._send(confirm(f"confirm-{number}", payment_id=name, payment_method=method, issued_at=issued))
+            case "cancel" if random.random() < 0.5:
+                self._send(cancel(f"cancel-{number}", payment_id=name, issued_at=issued))
+            case "cancel":
+                self._send(cancel_order(f"cancel-{number}", order_id=order, issued_at=issued))
+            case "again":
+                self._deliver(random.choice(self.commands))
+            case "customer":
+                self._customer()
+            case "die":
+                await self._kill(random.randrange(2))
+            case "night":
+                await self._night(random.choice(NIGHTS))
+
+    def _send(self, command: Command) -> None:
+        self.commands.append(command)
+        if isinstance(command, Cancel) and command.order_id is not None:
+            self.store.cancels.append(command)
+        self._deliver(command)
+
+    def _customer(self) -> None:
+        """The customer, the bank or an operator moves an intent."""
+        random = self.chance.random
+        if not self.stripe.intents:
+            return
+        held = random.choice(list(self.stripe.intents.values()))
+        payment = self.store.payments[held.metadata["payment_id"]]
+        if held.status is Status.REQUIRES_ACTION:
+            self.stripe.authenticate(held.id, passed=random.random() < 0.5)
+        elif held.status is Status.PROCESSING:
+            self.stripe.settle(held.id, paid=random.random() < 0.5)
+        elif held.status is Status.REQUIRES_PAYMENT_METHOD and payment.intent_id and payment.live:
+            self.stripe.pay_in_browser(held.id, random.choice(METHODS))
+        elif held.status in CANCELABLE:
+            self.stripe.release(held.id)
+
+    async def _night(self, long: timedelta) -> None:
+        """Time passes. No worker stands still for longer than Stripe keeps a key: in a long night they all die."""
+        if long > FROZEN:
+            for _ in self.workers:
+                await self._kill(0)
+                self.workers.reverse()
+        self.clock.skip(long)
+
+    async def _kill(self, place: int) -> None:
+        """A worker dies in the middle of everything, and another starts."""
+        dead, self.workers[place] = self.workers[place], Worker(self)
+        await dead.die()
+
+    def _deliver(self, delivery: Delivery) -> None:
+        self._send_webhooks()
+        task = asyncio.create_task(self._until_acked(delivery))
+        self.underway.add(task)
+        task.add_done_callback(self.underway.discard)
+
+    async def _until_acked(self, delivery: Delivery) -> None:
+        """The broker's part: whoever dies or fails over it, it comes again; an ack may get lost, too."""
+        acked = False
+        while not acked:
+            await self.chance.while_passes()
+            worker = self.chance.random.choice(self.workers)
+            work = worker.do(self._apply(worker.handler, delivery))
+            try:
+                await work
+                acked = not self.chance.happens(0.1)
+            except StoreUnavailable:
+                await asyncio.sleep(1)
+            except asyncio.CancelledError:
+                if not work.cancelled():
+                    raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, the run has failed
+                self.broken.append(error)
+                acked = True
+            self._send_webhooks()
+
+    async def _apply(self, handler: Handler, delivery: Delivery) -> None:
+        if isinstance(delivery, IntentSeen | ChargeSeen):
+            await handler.news(self._owner(delivery), delivery)
+        else:
+            await handler.command(delivery)
+
+    def _owner(self, news: IntentSeen | ChargeSeen) -> str:
+        held = self.stripe.intents[news.intent.id if isinstance(news, IntentSeen) else news.intent_id]
+        return held.metadata["payment_id"]
+
+    def _send_webhooks(self) -> None:
+        """Stripe sends what is new: some late, some twice, and few not at all."""
+        news, self.stripe.news = self.stripe.news, []
+        for message in news:
+            if self.chance.happens(0.05):
+                self.lost.append(message)
+                continue
+            self._late(message)
+            if self.chance.happens(0.1):
+                self._late(message)
+
+    def _late(self, message: IntentSeen | ChargeSeen) -> None:
+        async def later() -> None:
+            await asyncio.sleep(self.chance.random.choice((0, 0, 1, 5, 200)))
+            await self._until_acked(message)
+
+        task = asyncio.create_task(later())
+        self.underway.add(task)
+        task.add_done_callback(self.underway.discard)
+
+    def _walk_events(self) -> None:
+        """What was lost of a payment that had failed is found only by the walk through Stripe's events."""
+        lost, self.lost = self.lost, []
+        for message in lost:
+            if self.store.payments[self._owner(message)].status is Status.FAILED:
+                self._late(message)
+            else:
+                self.lost.append(message)
+
+    async def _rest(self) -> None:
+        """Wait until every delivery is acked, and skip from one thing that is due to the next."""
+        for _ in range(LOOKS):
+            self._send_webhooks()
+            self._walk_events()
+            while self.underway:
+                await asyncio.wait(self.underway)
+            await asyncio.sleep(2.5)
+            waits = [payment.check_at for payment in self.store.payments.values() if payment.check_at is not None]
+            if self.at_rest():
+                return
+            if waits:
+                self.clock.skip(max(min(waits) - self.clock(), timedelta()))
+        raise AssertionError(f"not at rest after {LOOKS} looks")
+
+    def at_rest(self) -> bool:
+        """Nothing is open or unsent, and the records say what Stripe says."""
+        return not self.stripe.news and all(
+            payment.head is None
+            and payment.read_at is None
+            and all(event.sent for event in payment.events)
+            and agrees(payment, self.stripe)
+            for payment in self.store.payments.values()
+        )
+
+
+def judge(world: World) -> None:
+    """P1 to P5, by Stripe's ledger and the broker's."""
+    payments = list(world.store.payments.values())
+    assert not world.broken, world.broken
+    for payment in payments:
+        assert_settled(payment, world.stripe)
+        assert_announced_has_happened(payment, world.stripe)
+        told = {event.sequence: event.type for name, event in world.outbox.events if name == payment.id}
+        assert sorted(told.items()) == [(event.sequence, event.type) for event in payment.events], "P4"
+        assert all(event.sent for event in payment.events), "P5: the outbox"
+    for order in ORDERS:
+        assert_money_moves_once([payment for payment in payments if payment.order_id == order], world.stripe)
+    for command in world.commands:
+        homes = [payment for payment in payments if payment.knows(command.message_id)]
+        refused = command.message_id in world.store.refusals
+        assert len(homes) == 1 or (not homes and refused), f"P2: {command.message_id}"
+        verdicts = {reply.verdict for _, reply in world.outbox.replies if reply.command_id == command.message_id}
+        assert not {Verdict.ACCEPTED, Verdict.REFUSED} <= verdicts or refused, f"two answers to {command.message_id}"

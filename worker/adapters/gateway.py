@@ -12,8 +12,8 @@ from typing import Any
 
 import stripe
 
-from worker.adapters.snapshots import decline_of, intent_of, owner_of
-from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result, StripeProblem
+from worker.adapters.snapshots import Unreadable, decline_of, intent_of, owner_of
+from worker.domain.messages import Answer, Intent, IntentSeen, ReadFailed, Result, StripeProblem
 from worker.domain.record import Call, Operation, Payment
 from worker.ports import Owner
 
@@ -63,15 +63,23 @@ REFUSALS = frozenset(
         "parameter_unknown",
         "parameters_exclusive",
         "payment_intent_action_required",
+        "payment_intent_authentication_failure",
+        "payment_intent_invalid_parameter",
         "payment_intent_konbini_rejected_confirmation_number",
         "payment_intent_mandate_invalid",
         "payment_intent_payment_attempt_expired",
+        "payment_intent_payment_attempt_failed",
         "payment_method_bank_account_already_verified",
+        "payment_method_bank_account_blocked",
+        "payment_method_billing_details_address_missing",
         "payment_method_currency_mismatch",
+        "payment_method_customer_decline",
         "payment_method_invalid_parameter",
         "payment_method_invalid_parameter_testmode",
         "payment_method_not_available",
         "payment_method_provider_decline",
+        "payment_method_provider_timeout",
+        "payment_method_restricted",
         "payment_method_unactivated",
         "payment_method_unexpected_state",
         "payment_method_unsupported_type",
@@ -224,7 +232,6 @@ def _refused(call: Call, payment: Payment, error: stripe.StripeError, result: Re
     body = error.json_body if isinstance(error.json_body, dict) else {}
     found = body.get("error") if isinstance(body.get("error"), dict) else {}
     assert isinstance(found, dict)
-    embedded = found.get("payment_intent")
     problem = StripeProblem(
         code=error.code or (f"http_{error.http_status}" if error.http_status else type(error).__name__),
         message=error.user_message or type(error).__name__ if result is not Result.UNKNOWN else type(error).__name__,
@@ -237,11 +244,19 @@ def _refused(call: Call, payment: Payment, error: stripe.StripeError, result: Re
         call_id=call.id,
         result=result,
         version=payment.version,
-        intent=intent_of(embedded) if embedded and result is Result.DECLINED else None,
+        intent=_readable(found.get("payment_intent")) if result is Result.DECLINED else None,
         problem=problem,
         request_id=error.request_id,
         replayed=_replayed(error.headers),
     )
+
+
+def _readable(embedded: Any) -> Intent | None:
+    """The intent that comes with an error, if it can be read; the error is definite without it."""
+    try:
+        return intent_of(embedded) if embedded else None
+    except Unreadable:
+        return None
 
 
 def _unknown(call: Call, payment: Payment, error: Exception) -> Answer:

@@ -28,6 +28,7 @@ class FakeGateway:
             intent=said.intent,
             problem=said.problem,
             chained=chained,
+            replayed=said.replayed,
         )
 
     async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:

@@ -54,6 +54,7 @@ class Said:
     result: Result
     intent: Intent | None = None
     problem: StripeProblem | None = None
+    replayed: bool = False
 
 
 @dataclass
@@ -210,8 +211,8 @@ class FakeStripe:
         if kept.terms != terms:
             return _refused(Result.KEY_MISUSED, "idempotency_error", "Keys can only be used with the same parameters.")
         if kept.said is None:
-            return Said(Result.STORED_ERROR, problem=StripeProblem("http_500", "the stored answer"))
-        return kept.said
+            return Said(Result.STORED_ERROR, problem=StripeProblem("http_500", "the stored answer"), replayed=True)
+        return replace(kept.said, replayed=True)
 
     def _first(self, call: Call, terms: tuple[Any, ...], now: datetime, *, keep: bool) -> Said:
         problem = self._invalid(call)

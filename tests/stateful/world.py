@@ -106,6 +106,7 @@ class World:
                     intent=said.intent,
                     problem=said.problem,
                     chained=asked.chained,
+                    replayed=said.replayed,
                 )
             case Read(intent_id):
                 seen = self.stripe.retrieve(intent_id)

@@ -51,13 +51,14 @@ async def test_a_create_makes_an_intent(subject: Subject) -> None:
 
 
 async def test_a_repeat_under_the_key_makes_no_second_intent(subject: Subject) -> None:
-    """The same call again answers with the same intent."""
+    """The same call again answers with the same intent, and says that it is a repeat."""
     payment, call = asked(None, create())
     first = await subject.gateway.send(call, payment, 0)
     again = await subject.gateway.send(call, payment, 0)
     assert first.intent is not None
     assert again.intent is not None
     assert again.intent.id == first.intent.id
+    assert (first.replayed, again.replayed) == (False, True)
     assert subject.intents() == 1
 
 

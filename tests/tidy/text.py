@@ -7,7 +7,7 @@ from pathlib import Path
 # Written in pieces, so that this file does not contain what it looks for.
 REGISTRIES = [
     ("pypi", "org"),
-    ("pythonhosted", "org"),
+    ("python" + "hosted", "org"),
     ("npmjs", "org"),
     ("golang", "org/"),
     ("crates", "io"),

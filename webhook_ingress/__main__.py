@@ -90,13 +90,11 @@ async def run(chosen: Settings, log: FilteringBoundLogger, *, hook: Hook, no_bro
 async def _end(keeping: asyncio.Task[None]) -> str | None:
     """Stop watching the broker; the text says why it had ended by itself, if it had."""
     keeping.cancel()
-    try:
-        await keeping
-    except asyncio.CancelledError:
-        return None
-    except BrokerGone as gone:
-        return str(gone)
-    raise AssertionError("the broker is watched until that is cancelled or fails")
+    await asyncio.wait((keeping,))  # and not `await keeping`: our own cancellation must not pass for its
+    error = None if keeping.cancelled() else keeping.exception()
+    if error is None or isinstance(error, BrokerGone):
+        return str(error) if error else None
+    raise error
 
 
 if __name__ == "__main__":

@@ -17,7 +17,15 @@ from typing import Self
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
 
 from contracts import topology, transport
-from contracts.commands import CancelPayment, Command, ConfirmPayment, CreatePayment
+from contracts.commands import (
+    PRIVILEGED_COMMANDS,
+    CancelPayment,
+    CapturePayment,
+    Command,
+    ConfirmPayment,
+    CreatePayment,
+    RefundPayment,
+)
 from contracts.envelope import decode, encode, unwrap, wrap
 from contracts.errors import NoReply, NotStored
 from contracts.replies import Reply
@@ -49,7 +57,7 @@ class PaymentsClient:
         self._ssl_context = ssl_context
         self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
         self._connection: AbstractRobustConnection | None = None
-        self._exchange: AbstractExchange | None = None
+        self._exchanges: dict[str, AbstractExchange] = {}
 
     async def __aenter__(self) -> Self:
         name = f"{self._source} payments client"
@@ -60,7 +68,8 @@ class PaymentsClient:
             # Declared, not just named: the channel then consumes it again before anybody publishes after a reconnect.
             replies = await channel.declare_queue(REPLY_TO, passive=True)
             await replies.consume(self._on_reply, no_ack=True)
-            self._exchange = await channel.get_exchange(topology.COMMANDS, ensure=False)
+            for exchange in (topology.COMMANDS, topology.PRIVILEGED):
+                self._exchanges[exchange] = await channel.get_exchange(exchange, ensure=False)
         except BaseException:
             await self._connection.close()
             raise
@@ -72,7 +81,7 @@ class PaymentsClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._exchange = None
+        self._exchanges = {}
         self._give_up()
         if self._connection is not None:
             await self._connection.close()
@@ -87,6 +96,14 @@ class PaymentsClient:
 
     async def cancel(self, command: CancelPayment, *, command_id: str | None = None) -> Reply:
         """Give a payment up, by its id or by its order's."""
+        return await self.send(command, command_id=command_id)
+
+    async def capture(self, command: CapturePayment, *, command_id: str | None = None) -> Reply:
+        """Take money that is held. The broker login must be allowed to write to `payments.privileged`."""
+        return await self.send(command, command_id=command_id)
+
+    async def refund(self, command: RefundPayment, *, command_id: str | None = None) -> Reply:
+        """Give money back; the reply's `refund` says how far it is. Needs a login as for `capture`."""
         return await self.send(command, command_id=command_id)
 
     async def send(
@@ -132,11 +149,13 @@ class PaymentsClient:
         return unwrap(decode(answer), {Reply.TYPE: Reply})
 
     async def _publish(self, kind: str, body: bytes, ticket: str) -> None:
-        if self._exchange is None:
+        name = topology.PRIVILEGED if kind in PRIVILEGED_COMMANDS else topology.COMMANDS
+        exchange = self._exchanges.get(name)
+        if exchange is None:
             raise NotStored("the client is not open: use `async with PaymentsClient(...)`")
         message = transport.persistent(body, kind=kind, correlation_id=ticket, reply_to=REPLY_TO)
-        sending = self._exchange.publish(message, kind, mandatory=True)
-        destination = f"{kind!r} on {topology.COMMANDS!r}"
+        sending = exchange.publish(message, kind, mandatory=True)
+        destination = f"{kind!r} on {name!r}"
         published = await transport.outcome(sending, destination, transport.PUBLISH_TIMEOUT_S)
         published.require()
 

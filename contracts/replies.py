@@ -4,7 +4,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from contracts.messages import Announcement
-from contracts.views import PaymentView
+from contracts.views import CustomerView, DisputeView, PaymentView, RefundView
 
 
 class Verdict(StrEnum):
@@ -33,6 +33,16 @@ class RefusalCode(StrEnum):
     TOO_MANY_PAYMENTS = "too_many_payments"
     PAYMENT_FAILED = "payment_failed"
     CARD_DECLINED = "card_declined"
+    AUTHENTICATION_REQUIRED = "authentication_required"
+    NOT_CAPTURABLE = "amount_exceeds_capturable"
+    NOT_REFUNDABLE = "amount_exceeds_refundable"
+    REFUND_ID_REUSED = "refund_id_reused"
+    TOO_MANY_REFUNDS = "too_many_refunds"
+    UNKNOWN_DISPUTE = "unknown_dispute"
+    DISPUTE_CLOSED = "dispute_closed"
+    NOTHING_TO_RESOLVE = "nothing_to_resolve"
+    UNKNOWN_METHOD = "unknown_payment_method"
+    TOO_MANY_COMMANDS = "too_many_commands"
     PROVIDER_REFUSED = "provider_refused"
     PROVIDER_ERROR = "provider_error"
     NEEDS_REVIEW = "needs_review"
@@ -55,7 +65,10 @@ class NextAction(Announcement):
 
 
 class Reply(Announcement):
-    """The answer to one command. `client_secret` and `next_action` let the requester's customer pay: never log them."""
+    """The answer to one command, with the payment, refund, dispute or customer that it was about, as they are now.
+
+    `client_secret` and `next_action` let the requester's customer pay, or save a method: never log them.
+    """
 
     TYPE: ClassVar[str] = "payment.reply"
     VERSION: ClassVar[int] = 1
@@ -63,6 +76,10 @@ class Reply(Announcement):
     command_id: str
     verdict: Verdict
     payment: PaymentView | None = None
+    refund: RefundView | None = None
+    dispute: DisputeView | None = None
+    customer: CustomerView | None = None
+    erased: int | None = None
     client_secret: str | None = None
     next_action: NextAction | None = None
     refusal: Refusal | None = None

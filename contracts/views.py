@@ -8,7 +8,7 @@ from pydantic import Field
 from contracts.commands import CaptureMethod
 from contracts.messages import Announcement, Moment
 
-Amount = Annotated[int, Field(ge=0)]
+Amount = Annotated[int, Field(strict=True, ge=0)]
 """Minor units of the payment's currency, as Stripe counts them (see money.py)."""
 
 
@@ -42,7 +42,12 @@ class PaymentView(Announcement):
     captured: Amount = 0
     refunded: Amount = 0
     disputed: Amount = 0
+    reserved: Amount = 0
+    refundable: Amount = 0
+    capturable: Amount = 0
+    capture_before: Moment | None = None
     payment_intent_id: str | None = None
+    receipt_url: str | None = None
     needs_review: str | None = None
     created_at: Moment
     updated_at: Moment
@@ -59,3 +64,79 @@ class Attempt(Announcement):
     can_retry: bool = True
     payment_method_type: str | None = None
     at: Moment
+
+
+class RefundStatus(StrEnum):
+    """A refund's way. `requested` is ours: Stripe has not answered yet. One that succeeded can still fail later."""
+
+    REQUESTED = "requested"
+    PENDING = "pending"
+    REQUIRES_ACTION = "requires_action"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+class RefundView(Announcement):
+    """One refund. `refund_id` is the caller's name for it, or Stripe's id for one that was made at Stripe."""
+
+    refund_id: str
+    amount: Amount
+    status: RefundStatus
+    stripe_refund_id: str | None = None
+    reason: str | None = None
+    failure_reason: str | None = None
+    made_at_stripe: bool = False
+    at: Moment
+
+
+class DisputeStatus(StrEnum):
+    """Stripe's status of a dispute; `warning_*` are inquiries, which take no money yet."""
+
+    WARNING_NEEDS_RESPONSE = "warning_needs_response"
+    WARNING_UNDER_REVIEW = "warning_under_review"
+    WARNING_CLOSED = "warning_closed"
+    NEEDS_RESPONSE = "needs_response"
+    UNDER_REVIEW = "under_review"
+    WON = "won"
+    LOST = "lost"
+    PREVENTED = "prevented"
+
+
+class DisputeFunds(StrEnum):
+    """Whether the disputed money has left the balance, and come back."""
+
+    UNTOUCHED = "untouched"
+    WITHDRAWN = "withdrawn"
+    REINSTATED = "reinstated"
+
+
+class DisputeView(Announcement):
+    """One dispute. `evidence_due_by` is the last moment at which Stripe takes evidence."""
+
+    dispute_id: str
+    amount: Amount
+    status: DisputeStatus
+    reason: str | None = None
+    funds: DisputeFunds = DisputeFunds.UNTOUCHED
+    evidence_due_by: Moment | None = None
+    evidence_submitted: bool = False
+    at: Moment
+
+
+class MethodView(Announcement):
+    """A saved payment method, as a customer recognises it."""
+
+    payment_method: str
+    type: str
+    brand: str | None = None
+    last4: str | None = None
+    expires: str | None = None
+    default: bool = False
+
+
+class CustomerView(Announcement):
+    """A user's saved payment methods."""
+
+    user_id: str
+    methods: tuple[MethodView, ...] = ()

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from contracts import topology
-from contracts.commands import COMMANDS
+from contracts.commands import COMMANDS, PRIVILEGED_COMMANDS
 from contracts.events import EVENTS
 from contracts.replies import Reply
 
@@ -61,6 +61,7 @@ REPLY = _message(Reply, Sender.PAYMENTS)
 
 FAMILIES = (
     _family("commands", topology.COMMANDS, COMMANDS, Sender.CLIENTS, REPLY),
+    _family("privileged", topology.PRIVILEGED, PRIVILEGED_COMMANDS, Sender.CLIENTS, REPLY),
     _family("events", topology.EVENTS, EVENTS, Sender.PAYMENTS),
 )
 

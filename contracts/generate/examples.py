@@ -17,6 +17,7 @@ SECRET = {"client_secret": "pi_example_secret_for_the_requester_alone"}
 
 NOW = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 LATER = datetime(2026, 1, 15, 9, 45, tzinfo=UTC)
+DUE = datetime(2026, 1, 24, 23, 59, 59, tzinfo=UTC)
 
 VALUES: dict[str, Any] = {
     "payment_id": "pay_7k3m9q2x_1",
@@ -49,6 +50,34 @@ VALUES: dict[str, Any] = {
         "at": NOW,
     },
     "command_id": COMMAND_ID,
+    "requested_by": "support-12",
+    "note": "Arrived broken",
+    "refund_id": "refund-1042-1",
+    "dispute_id": "dp_example",
+    "evidence": {"shipping_tracking_number": "1Z999", "product_description": "A pair of shoes"},
+    "decision": "refund",
+    "refund": {
+        "refund_id": "refund-1042-1",
+        "amount": 500,
+        "status": "succeeded",
+        "stripe_refund_id": "re_example",
+        "reason": "requested_by_customer",
+        "at": NOW,
+    },
+    "dispute": {
+        "dispute_id": "dp_example",
+        "amount": 1999,
+        "status": "needs_response",
+        "reason": "product_not_received",
+        "funds": "withdrawn",
+        "evidence_due_by": DUE,
+        "at": NOW,
+    },
+    "days_left": 3,
+    "warning_id": "issfr_example",
+    "fraud_type": "made_with_stolen_card",
+    "review_id": "prv_example",
+    "remedy": "hold",
 }
 """By field name. A field that is not named here is left to its default."""
 
@@ -60,7 +89,51 @@ STATUS = {
     "payment.succeeded": PaymentStatus.SUCCEEDED,
     "payment.canceled": PaymentStatus.CANCELED,
     "payment.late_money": PaymentStatus.CANCELED,
+    "payment.authorization_expiring": PaymentStatus.REQUIRES_CAPTURE,
+    "payment.captured": PaymentStatus.REQUIRES_CAPTURE,
+    "payment.refunded": PaymentStatus.PARTIALLY_REFUNDED,
+    **dict.fromkeys(
+        (
+            "payment.receipt",
+            "payment.refund_requested",
+            "payment.refund_updated",
+            "payment.refund_failed",
+            "payment.dispute_opened",
+            "payment.dispute_updated",
+            "payment.dispute_deadline",
+            "payment.dispute_closed",
+            "payment.fraud_warning",
+            "payment.review_opened",
+            "payment.review_closed",
+            "payment.resolved",
+            "payment.erased",
+        ),
+        PaymentStatus.SUCCEEDED,
+    ),
 }
+
+REFUND: dict[str, dict[str, Any]] = {
+    "payment.refund_requested": {"status": "requested", "stripe_refund_id": None},
+    "payment.refund_updated": {"status": "pending"},
+    "payment.refund_failed": {"status": "failed", "failure_reason": "lost_or_stolen_card"},
+}
+"""What a refund is like in each event that is about one; elsewhere it has succeeded."""
+
+MONEY: dict[str, dict[str, Any]] = {
+    "payment.succeeded": {"captured": 1999, "refundable": 1999},
+    "payment.authorized": {"capturable": 1999, "capture_before": DUE},
+    "payment.authorization_expiring": {"capturable": 1999, "capture_before": DUE},
+    "payment.captured": {"captured": 999, "capturable": 1000, "refundable": 999, "capture_before": DUE},
+    "payment.receipt": {"captured": 1999, "refundable": 1999, "receipt_url": "https://pay.stripe.example/receipts/1"},
+    "payment.refund_requested": {"captured": 1999, "reserved": 500, "refundable": 1499},
+    "payment.refund_updated": {"captured": 1999, "reserved": 500, "refundable": 1499},
+    "payment.refunded": {"captured": 1999, "refunded": 500, "refundable": 1499},
+    "payment.refund_failed": {"captured": 1999, "refundable": 1999},
+    "payment.dispute_opened": {"captured": 1999, "disputed": 1999},
+    "payment.dispute_closed": {"captured": 1999, "disputed": 1999, "dispute": VALUES["dispute"] | {"status": "lost"}},
+    "payment.erased": {"user_id": "erased"},
+}
+"""The totals, where an example without them would not be true."""
 
 
 def build(model: type[BaseModel], **given: Any) -> BaseModel:
@@ -86,8 +159,9 @@ def bodies(message: Message) -> dict[str, BaseModel]:
         PaymentNeedsReview: "unlisted_provider_error",
     }
     reason = {"reason": reasons[model]} if model in reasons else {}
-    captured = {"captured": VALUES["amount"]} if message.kind == "payment.succeeded" else {}
-    return {message.kind.removeprefix("payment."): build(model, **status, **reason, **captured)}
+    money = MONEY.get(message.kind, {})
+    refund = {"refund": VALUES["refund"] | REFUND[message.kind]} if message.kind in REFUND else {}
+    return {message.kind.removeprefix("payment."): build(model, **{**status, **reason, **money, **refund})}
 
 
 def envelopes(message: Message) -> dict[str, bytes]:

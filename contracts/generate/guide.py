@@ -1,9 +1,18 @@
 """The prose of the AsyncAPI document: what a developer must know who has nothing else."""
 
+from collections.abc import Iterable
+
 from contracts import topology
 from contracts.client import REPLY_TO
+from contracts.commands import PRIVILEGED_COMMANDS
 from contracts.envelope import CONTENT_TYPE, MAX_BODY_BYTES, MAX_FUTURE_S
 from contracts.generate import refusals
+
+
+def _listed(kinds: Iterable[str]) -> str:
+    *first, last = (f"`{kind}`" for kind in kinds)
+    return f"{', '.join(first)} and {last}"
+
 
 OVERVIEW = f"""\
 Payments behind a message broker (RabbitMQ 3.10 or newer, AMQP 0-9-1). Other services send commands and subscribe to events;
@@ -24,8 +33,10 @@ The operations below are payments' own: what it *receives* you send, what it *se
 ## Sending a command
 1. Open a channel with publisher confirms. To be answered, consume `{REPLY_TO}` **on that same channel** without
    acknowledgements, before you publish (RabbitMQ's direct reply-to).
-2. Publish to the exchange `{topology.COMMANDS}` under the command's type as routing key: mandatory, delivery mode 2,
-   `reply-to` = `{REPLY_TO}`, `correlation-id` and `message-id` fresh for **every publish**.
+2. Publish to the command's exchange under its type as routing key: mandatory, delivery mode 2, `reply-to` = `{REPLY_TO}`,
+   `correlation-id` and `message-id` fresh for **every publish**. The exchange is `{topology.COMMANDS}`, or
+   `{topology.PRIVILEGED}` for {_listed(PRIVILEGED_COMMANDS)}: a broker login needs
+   the right to write there. Each command is refused on the other's exchange.
 3. Wait for the broker's ack. Returned or nacked: it is not stored. No confirm, or the connection broke: unknown.
 4. Wait for the reply with your `correlation-id`; 30 seconds are enough for most.
 
@@ -40,6 +51,7 @@ two arrive; so take the time from a clock that is right, at most {MAX_FUTURE_S /
 ## Replies
 `verdict` is `accepted` (done), `pending` (stored and will be done) or `refused` (not done and never will be; `refusal.code`
 says why).
+Beside it stand the payment, refund, dispute or customer that the command was about, as they are now.
 Only the reply carries `client_secret`. Replies are best effort: one that cannot be delivered is dropped.
 
 {refusals.table()}
@@ -52,6 +64,9 @@ Only the reply carries `client_secret`. Replies are best effort: one that cannot
   fact of its own. Never let an older one overwrite a newer state.
 - Each carries the payment as it was right after the change, with all totals. Compare amount and currency with your order
   before you ship.
+- A refund that succeeded can still fail: `payment.refund_failed` may follow `payment.refunded` for the same `refund_id`.
+- What comes and goes at Stripe (`payment.requires_action`, `payment.processing`, `payment.refund_updated`) is left out when
+  it was over before payments heard of it. Do not wait for one of them.
 - Acknowledge after your own commit. No event holds a secret or an e-mail address.
 
 ## What payments does with what it cannot use

@@ -18,6 +18,18 @@ MEANINGS: dict[RefusalCode, str] = {
     RefusalCode.TOO_MANY_PAYMENTS: "The order has used up the payments that one order may have.",
     RefusalCode.PAYMENT_FAILED: "The payment has failed for good. Create the order's next one.",
     RefusalCode.CARD_DECLINED: "The bank said no; `decline_code` says why. The customer may try again or another way.",
+    RefusalCode.AUTHENTICATION_REQUIRED: "The bank wants the customer, who is not there. Bring them: repeat the create for "
+    "the client secret, and let them confirm.",
+    RefusalCode.NOT_CAPTURABLE: "More than is held and not captured yet; the reply shows `capturable`.",
+    RefusalCode.NOT_REFUNDABLE: "More than can still be refunded: captured less refunded, reserved and disputed money; the "
+    "reply shows `refundable`.",
+    RefusalCode.REFUND_ID_REUSED: "This `refund_id` names a refund of another amount.",
+    RefusalCode.TOO_MANY_REFUNDS: "The payment has used up the refunds that one payment may have.",
+    RefusalCode.UNKNOWN_DISPUTE: "The payment has no dispute of this id.",
+    RefusalCode.DISPUTE_CLOSED: "The dispute is over, or its evidence is submitted already.",
+    RefusalCode.NOTHING_TO_RESOLVE: "The payment waits for nobody.",
+    RefusalCode.UNKNOWN_METHOD: "The user has no such saved payment method.",
+    RefusalCode.TOO_MANY_COMMANDS: "Too many commands wait on this payment or customer. Try again later.",
     RefusalCode.PROVIDER_REFUSED: "Stripe refuses this for good; `message` is its reason.",
     RefusalCode.PROVIDER_ERROR: "Stripe failed, and no money moved. The order may try again with its next payment.",
     RefusalCode.NEEDS_REVIEW: "The payment waits for a person; nothing moves its money automatically until then.",

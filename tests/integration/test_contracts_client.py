@@ -4,6 +4,8 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
+from typing import cast
 
 import aio_pika
 import pytest
@@ -11,9 +13,20 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from contracts import topology, transport
 from contracts.client import LIFETIME, PaymentsClient
-from contracts.commands import COMMANDS, CancelPayment, ConfirmPayment, CreatePayment
+from contracts.commands import (
+    COMMANDS,
+    PRIVILEGED_COMMANDS,
+    CancelPayment,
+    CapturePayment,
+    Command,
+    ConfirmPayment,
+    CreatePayment,
+    RefundPayment,
+)
 from contracts.envelope import Envelope, decode, encode, unwrap, wrap
 from contracts.errors import InvalidMessage, NoReply, NotStored, OutcomeUnknown
+from contracts.generate.catalogue import messages
+from contracts.generate.examples import bodies
 from contracts.replies import Reply, Verdict
 from sandbox.stack.choose import PrivateBroker
 
@@ -34,11 +47,12 @@ def silent(_: Envelope) -> None:
 
 
 class Responder:
-    """Consumes the commands queue, keeps what it saw, and answers as it is told."""
+    """Consumes both queues of commands, keeps what it saw by queue, and answers as it is told."""
 
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.seen: list[Envelope] = []
+        self.privileged: list[Envelope] = []
         self.messages: list[AbstractIncomingMessage] = []
         self.arrived = asyncio.Event()
         self._exchange: aio_pika.abc.AbstractExchange | None = None
@@ -47,14 +61,13 @@ class Responder:
         channel = await connection.channel()
         await channel.set_qos(prefetch_count=100)
         self._exchange = channel.default_exchange
-        queue = await channel.declare_queue(
-            topology.COMMANDS_QUEUE, durable=True, arguments=topology.QUEUES[0].arguments
-        )
-        await queue.consume(self._on_command)
+        for name, seen in ((topology.COMMANDS_QUEUE, self.seen), (topology.PRIVILEGED_QUEUE, self.privileged)):
+            queue = await channel.declare_queue(name, durable=True, arguments=topology.QUEUES[0].arguments)
+            await queue.consume(partial(self._on_command, seen))
 
-    async def _on_command(self, message: AbstractIncomingMessage) -> None:
+    async def _on_command(self, seen: list[Envelope], message: AbstractIncomingMessage) -> None:
         envelope = decode(message.body)
-        self.seen.append(envelope)
+        seen.append(envelope)
         self.messages.append(message)
         self.arrived.set()
         body = self.answer(envelope)
@@ -112,6 +125,31 @@ async def test_a_reply_is_typed_and_for_its_command(vhost_url: str, respond: Res
         ConfirmPayment,
         CancelPayment,
     ]
+
+
+@pytest.mark.parametrize("kind", [*COMMANDS, *PRIVILEGED_COMMANDS])
+async def test_a_command_goes_where_its_permission_is_asked(vhost_url: str, respond: Respond, kind: str) -> None:
+    """An ordinary command is published to `payments.commands`, a privileged one to `payments.privileged`, both answered."""
+    (message,) = (message for message in messages() if message.kind == kind)
+    command = cast("Command", next(iter(bodies(message).values())))
+    responder = await respond(pending)
+    async with PaymentsClient(vhost_url, source="orders") as payments:
+        assert (await payments.send(command, command_id="c-1")).command_id == "c-1"
+    privileged = [kind] if kind in PRIVILEGED_COMMANDS else []
+    assert [envelope.type for envelope in responder.privileged] == privileged
+    assert [envelope.type for envelope in responder.seen] == ([] if privileged else [kind])
+
+
+async def test_money_is_taken_and_given_back_by_name(vhost_url: str, respond: Respond) -> None:
+    """`capture` and `refund` send their commands under the given id, whole."""
+    responder = await respond(pending)
+    capture = CapturePayment(payment_id="pay_a_1", requested_by="shop", amount=500, final=False)
+    refund = RefundPayment(payment_id="pay_a_1", requested_by="shop", refund_id="return-1")
+    async with PaymentsClient(vhost_url, source="orders") as payments:
+        replies = [await payments.capture(capture, command_id="c-1"), await payments.refund(refund, command_id="c-2")]
+    assert [reply.command_id for reply in replies] == ["c-1", "c-2"]
+    sent = [unwrap(envelope, PRIVILEGED_COMMANDS) for envelope in responder.privileged]
+    assert [command.model_copy(update={"expires_at": None}) for command in sent] == [capture, refund]
 
 
 async def test_a_command_expires_unless_it_says_otherwise(vhost_url: str, respond: Respond) -> None:

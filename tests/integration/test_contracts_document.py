@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import aio_pika
+import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from contracts import topology, transport
-from contracts.commands import COMMANDS
+from contracts.commands import COMMANDS, PRIVILEGED_COMMANDS
 from contracts.envelope import decode, unwrap
 from contracts.events import EVENTS
 
@@ -57,7 +58,7 @@ async def test_the_document_declares_what_payments_declares(vhost_url: str) -> N
     async with connection:
         await transport.declare(connection)
         channel = await connection.channel()
-        for kind in (*COMMANDS, *EVENTS):
+        for kind in (*COMMANDS, *PRIVILEGED_COMMANDS, *EVENTS):
             exchange = DOCUMENT["channels"][kind]["bindings"]["amqp"]["exchange"]
             await channel.declare_exchange(
                 exchange["name"], exchange["type"], durable=exchange["durable"], auto_delete=exchange["autoDelete"]
@@ -69,8 +70,13 @@ async def test_the_document_declares_what_payments_declares(vhost_url: str) -> N
         assert not channel.is_closed
 
 
-async def test_commands_sent_by_the_document_are_understood(vhost_url: str) -> None:
-    """Commands published by the document's channels, properties and examples reach the commands queue and are read."""
+@pytest.mark.parametrize(
+    ("queue", "kinds"),
+    [(topology.COMMANDS_QUEUE, COMMANDS), (topology.PRIVILEGED_QUEUE, PRIVILEGED_COMMANDS)],
+    ids=["ordinary", "privileged"],
+)
+async def test_commands_sent_by_the_document_are_understood(vhost_url: str, queue: str, kinds: dict[str, Any]) -> None:
+    """Commands published by the document's channels, properties and examples reach their queue and are read."""
     connection = await transport.connect(vhost_url, "test")
     async with connection:
         await transport.declare(connection)
@@ -81,12 +87,12 @@ async def test_commands_sent_by_the_document_are_understood(vhost_url: str) -> N
         answered: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         await replies.consume(answered.put, no_ack=True)
         arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
-        await (await channel.get_queue(topology.COMMANDS_QUEUE)).consume(arrived.put)
-        for kind in COMMANDS:
+        await (await channel.get_queue(queue)).consume(arrived.put)
+        for kind in kinds:
             for payload in await publish_as_described(channel, kind):
                 got = await asyncio.wait_for(arrived.get(), PATIENCE_S)
                 assert json.loads(got.body) == payload
-                assert kind == unwrap(decode(got.body), COMMANDS).TYPE
+                assert kind == unwrap(decode(got.body), kinds).TYPE
                 said = aio_pika.Message(b"{}", correlation_id=got.correlation_id)
                 await channel.default_exchange.publish(said, got.reply_to or "", mandatory=False)
                 reply = await asyncio.wait_for(answered.get(), PATIENCE_S)

@@ -16,7 +16,7 @@ from contracts.generate.examples import envelopes
 from contracts.replies import Reply, Verdict
 
 PAGE = (Path(__file__).parents[2] / "docs" / "messages.md").read_text("utf-8")
-SEND, CONSUME, _ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+SEND, CONSUME, *_ = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 PATIENCE_S = 20.0
 
 

@@ -224,7 +224,7 @@ PASSING: dict[str, Change] = {
     "a field of an event now certain": lambda f: f[FAILED]["required"].append("needs_review"),
     "a refusal code": lambda f: f[REPLY]["$defs"]["RefusalCode"]["enum"].append("too_late"),
     "another description": lambda f: fields(f, CREATE)["amount"].update(description="Money."),
-    "a message": lambda f: f.update({"payment.refunded.v1.json": f[FAILED]}),
+    "a message": lambda f: f.update({"payment.settled.v1.json": f[FAILED]}),
     "a raised version": lambda f: rename(f, CREATE, "payment.create.v2.json"),
     "a channel": lambda f: f[DOCUMENT]["channels"].update(more={"address": "more"}),
     "a binding": lambda f: f[DOCUMENT]["channels"]["queue.payments.commands"]["x-bindings"].append({"exchange": "x"}),

@@ -41,7 +41,7 @@ LIFETIME = timedelta(minutes=15)
 
 
 class PaymentsClient:
-    """Sends commands and awaits their replies; one connection, one channel, any number of callers at once."""
+    """Sends commands and awaits their replies; one connection, a channel per exchange, any number of callers at once."""
 
     def __init__(
         self,
@@ -55,21 +55,15 @@ class PaymentsClient:
         self._source = source
         self._reply_timeout_s = reply_timeout_s
         self._ssl_context = ssl_context
-        self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
         self._connection: AbstractRobustConnection | None = None
-        self._exchanges: dict[str, AbstractExchange] = {}
+        self._lines: dict[str, _Line] = {}
 
     async def __aenter__(self) -> Self:
         name = f"{self._source} payments client"
         self._connection = await transport.connect(self._url, name, ssl_context=self._ssl_context)
         try:
-            channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-            channel.close_callbacks.add(self._on_channel_lost)
-            # Declared, not just named: the channel then consumes it again before anybody publishes after a reconnect.
-            replies = await channel.declare_queue(REPLY_TO, passive=True)
-            await replies.consume(self._on_reply, no_ack=True)
             for exchange in (topology.COMMANDS, topology.PRIVILEGED):
-                self._exchanges[exchange] = await channel.get_exchange(exchange, ensure=False)
+                self._lines[exchange] = await _open_line(self._connection, exchange)
         except BaseException:
             await self._connection.close()
             raise
@@ -81,8 +75,9 @@ class PaymentsClient:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._exchanges = {}
-        self._give_up()
+        lines, self._lines = self._lines, {}
+        for line in lines.values():
+            line.give_up()
         if self._connection is not None:
             await self._connection.close()
 
@@ -133,39 +128,51 @@ class PaymentsClient:
             correlation_id=correlation_id,
             traceparent=traceparent,
         )
-        ticket = uuid.uuid4().hex
-        waiting: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
-        self._waiting[ticket] = waiting
+        line = self._lines.get(topology.PRIVILEGED if command.TYPE in PRIVILEGED_COMMANDS else topology.COMMANDS)
+        if line is None:
+            raise NotStored("the client is not open: use `async with PaymentsClient(...)`")
         try:
-            await self._publish(command.TYPE, encode(envelope), ticket)
-            async with asyncio.timeout(reply_timeout_s or self._reply_timeout_s):
-                answer = await waiting
+            answer = await line.ask(command.TYPE, encode(envelope), reply_timeout_s or self._reply_timeout_s)
         except TimeoutError:
             raise NoReply(f"{command.TYPE} {name} is stored; no answer came in time") from None
-        finally:
-            del self._waiting[ticket]
         if answer is None:
             raise NoReply(f"{command.TYPE} {name} is stored; the connection closed before its answer")
         return unwrap(decode(answer), {Reply.TYPE: Reply})
 
-    async def _publish(self, kind: str, body: bytes, ticket: str) -> None:
-        name = topology.PRIVILEGED if kind in PRIVILEGED_COMMANDS else topology.COMMANDS
-        exchange = self._exchanges.get(name)
-        if exchange is None:
-            raise NotStored("the client is not open: use `async with PaymentsClient(...)`")
-        message = transport.persistent(body, kind=kind, correlation_id=ticket, reply_to=REPLY_TO)
-        sending = exchange.publish(message, kind, mandatory=True)
-        destination = f"{kind!r} on {name!r}"
-        published = await transport.outcome(sending, destination, transport.PUBLISH_TIMEOUT_S)
-        published.require()
 
-    async def _on_reply(self, message: AbstractIncomingMessage) -> None:
+class _Line:
+    """One channel to one exchange: what is asked on it, and the answers, which come back to it alone."""
+
+    def __init__(self, exchange: AbstractExchange) -> None:
+        self._exchange = exchange
+        self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
+
+    async def ask(self, kind: str, body: bytes, reply_timeout_s: float) -> bytes | None:
+        """Publish and await the answer; None when the channel died first.
+
+        Raises NotStored or OutcomeUnknown while it is not known to be stored, TimeoutError when it is and nobody answers.
+        """
+        ticket = uuid.uuid4().hex
+        waiting: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._waiting[ticket] = waiting
+        try:
+            message = transport.persistent(body, kind=kind, correlation_id=ticket, reply_to=REPLY_TO)
+            sending = self._exchange.publish(message, kind, mandatory=True)
+            destination = f"{kind!r} on {self._exchange.name!r}"
+            published = await transport.outcome(sending, destination, transport.PUBLISH_TIMEOUT_S)
+            published.require()
+            async with asyncio.timeout(reply_timeout_s):
+                return await waiting
+        finally:
+            del self._waiting[ticket]
+
+    async def on_reply(self, message: AbstractIncomingMessage) -> None:
         self._answer(message.correlation_id or "", message.body)
 
-    def _on_channel_lost(self, *_: object) -> None:
-        self._give_up()
+    def on_channel_lost(self, *_: object) -> None:
+        self.give_up()
 
-    def _give_up(self) -> None:
+    def give_up(self) -> None:
         """An answer is addressed to the channel that asked: when it is gone, waiting is in vain."""
         for ticket in self._waiting:
             self._answer(ticket, None)
@@ -174,3 +181,14 @@ class PaymentsClient:
         waiting = self._waiting.get(ticket)
         if waiting is not None and not waiting.done():
             waiting.set_result(body)
+
+
+async def _open_line(connection: AbstractRobustConnection, exchange: str) -> _Line:
+    """A channel of its own: the broker closes it when the login may not write there, and no neighbour's with it."""
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    line = _Line(await channel.get_exchange(exchange, ensure=False))
+    channel.close_callbacks.add(line.on_channel_lost)
+    # Declared, not just named: the channel then consumes it again before anybody publishes after a reconnect.
+    replies = await channel.declare_queue(REPLY_TO, passive=True)
+    await replies.consume(line.on_reply, no_ack=True)
+    return line

@@ -1,6 +1,7 @@
 """PaymentsClient against a real broker and a responder of a few lines in place of the worker."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from typing import cast
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
+from yarl import URL
 
 from contracts import topology, transport
 from contracts.client import LIFETIME, PaymentsClient
@@ -269,7 +271,7 @@ async def test_a_cancelled_caller_is_cancelled(vhost_url: str, respond: Respond)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        assert not payments._waiting
+        assert not any(line._waiting for line in payments._lines.values())
 
 
 async def test_a_lost_connection_ends_the_waiting_and_is_made_good(
@@ -291,6 +293,29 @@ async def test_a_lost_connection_ends_the_waiting_and_is_made_good(
         names = [f"d-{number}" for number in range(100)]
         replies = await asyncio.gather(*(payments.create(CREATE, command_id=name) for name in names))
         assert [reply.command_id for reply in replies] == names
+
+
+async def test_a_login_without_the_permission_harms_nobody_else(
+    private_broker: PrivateBroker, private_vhost_url: str, respond_fragile: Respond
+) -> None:
+    """A login that may not write to `payments.privileged` is told so, while its ordinary commands go on."""
+    vhost = URL(private_vhost_url).path.removeprefix("/")
+    ordinary = str(URL(private_vhost_url).with_user("shop").with_password("shop"))
+    await private_broker.ctl("add_user", "shop", "shop")
+    await private_broker.ctl("set_permissions", "-p", vhost, "shop", "^$", f"^{re.escape(topology.COMMANDS)}$", "^$")
+    responder = await respond_fragile(silent)
+    refund = RefundPayment(payment_id="pay_a_1", requested_by="shop", refund_id="return-1")
+    async with PaymentsClient(ordinary, source="orders", reply_timeout_s=PATIENCE_S) as payments:
+        waiting = asyncio.create_task(payments.create(CREATE, command_id="c-1"))
+        await asyncio.wait_for(responder.arrived.wait(), PATIENCE_S)
+        with pytest.raises(OutcomeUnknown, match=r"ACCESS_REFUSED.*payments\.privileged"):
+            await payments.refund(refund)
+        assert not waiting.done()
+        await responder.say(pending(responder.seen[0]), to=responder.messages[0])
+        assert (await waiting).command_id == "c-1"
+        with pytest.raises(OutcomeUnknown):
+            await payments.refund(refund)
+    assert responder.privileged == []
 
 
 async def test_a_killed_broker_is_an_unknown_outcome(

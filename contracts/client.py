@@ -4,7 +4,7 @@
         reply = await payments.create(CreatePayment(order_id="o-1", user_id="u-1", amount=1999, currency="eur"))
 
 Every method sends one command, waits for the broker's confirm and then for the reply. After OutcomeUnknown or NoReply,
-call again with the same `command_id`: it is carried out once, and the answer is the same.
+call again with the same `command_id`: it is carried out once, and the answer is the same. `ask` asks and changes nothing.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 from ssl import SSLContext
 from types import TracebackType
-from typing import Self
+from typing import Self, cast
 
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
 
@@ -28,6 +28,7 @@ from contracts.commands import (
 )
 from contracts.envelope import decode, encode, unwrap, wrap
 from contracts.errors import NoReply, NotStored
+from contracts.queries import ANSWERS, Answered, Query, QueryRefusal
 from contracts.replies import Reply
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -36,12 +37,15 @@ REPLY_TO = "amq.rabbitmq.reply-to"
 REPLY_TIMEOUT_S = 30.0
 """Longer than one call to Stripe usually takes; a slower command is answered 'pending' by the worker anyway."""
 
+ANSWER_TIMEOUT_S = 8.0
+"""Longer than the worker takes for any query (5 s); after 10 s the broker drops one that nobody took."""
+
 LIFETIME = timedelta(minutes=15)
 """How long a command stays wanted when its sender says nothing: a customer who waited longer has left."""
 
 
 class PaymentsClient:
-    """Sends commands and awaits their replies; one connection, a channel per exchange, any number of callers at once."""
+    """Sends commands and queries and awaits the answers: one connection, a channel per exchange, any number of callers."""
 
     def __init__(
         self,
@@ -62,7 +66,7 @@ class PaymentsClient:
         name = f"{self._source} payments client"
         self._connection = await transport.connect(self._url, name, ssl_context=self._ssl_context)
         try:
-            for exchange in (topology.COMMANDS, topology.PRIVILEGED):
+            for exchange in (topology.COMMANDS, topology.PRIVILEGED, topology.QUERIES):
                 self._lines[exchange] = await _open_line(self._connection, exchange)
         except BaseException:
             await self._connection.close()
@@ -128,9 +132,7 @@ class PaymentsClient:
             correlation_id=correlation_id,
             traceparent=traceparent,
         )
-        line = self._lines.get(topology.PRIVILEGED if command.TYPE in PRIVILEGED_COMMANDS else topology.COMMANDS)
-        if line is None:
-            raise NotStored("the client is not open: use `async with PaymentsClient(...)`")
+        line = self._line(topology.PRIVILEGED if command.TYPE in PRIVILEGED_COMMANDS else topology.COMMANDS)
         try:
             answer = await line.ask(command.TYPE, encode(envelope), reply_timeout_s or self._reply_timeout_s)
         except TimeoutError:
@@ -138,6 +140,42 @@ class PaymentsClient:
         if answer is None:
             raise NoReply(f"{command.TYPE} {name} is stored; the connection closed before its answer")
         return unwrap(decode(answer), {Reply.TYPE: Reply})
+
+    async def ask(
+        self,
+        query: Query[Answered],
+        *,
+        correlation_id: str | None = None,
+        traceparent: str | None = None,
+        timeout_s: float = ANSWER_TIMEOUT_S,
+    ) -> Answered | QueryRefusal:
+        """Publish a query and await its answer, or why there is none.
+
+        Raises NotStored, OutcomeUnknown, NoReply (ask again: nothing changes by it), and InvalidMessage for an answer that
+        this version cannot read.
+        """
+        envelope = wrap(
+            query,
+            kind=query.TYPE,
+            version=query.VERSION,
+            message_id=f"query_{uuid.uuid4().hex}",
+            source=self._source,
+            correlation_id=correlation_id,
+            traceparent=traceparent,
+        )
+        try:
+            answer = await self._line(topology.QUERIES).ask(query.TYPE, encode(envelope), timeout_s)
+        except TimeoutError:
+            raise NoReply(f"{query.TYPE}: no answer came in time") from None
+        if answer is None:
+            raise NoReply(f"{query.TYPE}: the connection closed before the answer")
+        return cast("Answered | QueryRefusal", unwrap(decode(answer), ANSWERS))
+
+    def _line(self, exchange: str) -> "_Line":
+        line = self._lines.get(exchange)
+        if line is None:
+            raise NotStored("the client is not open: use `async with PaymentsClient(...)`")
+        return line
 
 
 class _Line:

@@ -235,6 +235,7 @@ Answered = TypeVar(
 class Query(Request, Generic[Answered]):
     """What all queries have in common; the parameter is what answers it."""
 
+    TYPE: ClassVar[str] = ""
     VERSION: ClassVar[int] = 1
 
     viewer: Identifier | None = None

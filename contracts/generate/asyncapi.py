@@ -97,7 +97,7 @@ def _replies() -> Json:
         "address": None,
         "description": f"Direct reply-to: the address is the request's `reply-to`. Consume `{REPLY_TO}` without "
         "acknowledgements on the channel that publishes the request; RabbitMQ puts the real address in its place.",
-        "messages": _refs(family.reply for family in FAMILIES if family.reply is not None),
+        "messages": _refs(reply for family in FAMILIES for m in family.messages for reply in m.replies),
         "bindings": {
             "amqp": {
                 "is": "queue",
@@ -159,11 +159,11 @@ def _operation(family: Family, message: Message) -> Json:
         "messages": [{"$ref": f"#/channels/{message.kind}/messages/{message.kind}"}],
         "bindings": {"amqp": {**delivery, "mandatory": True, "ack": True} if mine else delivery},
     }
-    if family.reply is not None:
+    if message.replies:
         made["reply"] = {
             "address": {"description": "The `reply-to` property.", "location": "$message.header#/replyTo"},
             "channel": {"$ref": "#/channels/replies"},
-            "messages": [{"$ref": f"#/channels/replies/messages/{family.reply.kind}"}],
+            "messages": [{"$ref": f"#/channels/replies/messages/{reply.kind}"} for reply in message.replies],
         }
     return made
 
@@ -245,7 +245,7 @@ def _property_values(message: Message) -> Json:
 
 
 def _is_reply(message: Message) -> bool:
-    return any(family.reply == message for family in FAMILIES)
+    return any(message in asked.replies for family in FAMILIES for asked in family.messages)
 
 
 def _summary(message: Message) -> str:

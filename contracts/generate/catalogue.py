@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from contracts import topology
 from contracts.commands import COMMANDS, PRIVILEGED_COMMANDS
 from contracts.events import EVENTS
+from contracts.queries import QUERIES, QueryRefusal
 from contracts.replies import Reply
 
 
@@ -26,12 +27,13 @@ class Sender(StrEnum):
 
 @dataclass(frozen=True)
 class Message:
-    """One body: its type on the wire, its version, its model, and who sends it."""
+    """One body: its type on the wire, its version, its model, who sends it, and what may come back."""
 
     kind: str
     version: int
     model: type[BaseModel]
     sender: Sender
+    replies: tuple["Message", ...] = ()
 
     @property
     def name(self) -> str:
@@ -46,28 +48,39 @@ class Family:
     name: str
     exchange: str
     messages: tuple[Message, ...]
-    reply: Message | None = None
 
 
-def _message(model: Any, sender: Sender) -> Message:
-    return Message(model.TYPE, model.VERSION, model, sender)
-
-
-def _family(name: str, exchange: str, kinds: Mapping[str, Any], sender: Sender, reply: Message | None = None) -> Family:
-    return Family(name, exchange, tuple(_message(model, sender) for model in kinds.values()), reply)
+def _message(model: Any, sender: Sender, replies: tuple[Message, ...] = ()) -> Message:
+    return Message(model.TYPE, model.VERSION, model, sender, replies)
 
 
 REPLY = _message(Reply, Sender.PAYMENTS)
+QUERY_REFUSAL = _message(QueryRefusal, Sender.PAYMENTS)
+
+
+def _commands(name: str, exchange: str, kinds: Mapping[str, Any]) -> Family:
+    return Family(name, exchange, tuple(_message(model, Sender.CLIENTS, (REPLY,)) for model in kinds.values()))
+
+
+def _queries() -> Family:
+    """Each query has an answer of its own, and may be refused."""
+    found = (
+        _message(model, Sender.CLIENTS, (_message(model.ANSWER, Sender.PAYMENTS), QUERY_REFUSAL))
+        for model in QUERIES.values()
+    )
+    return Family("queries", topology.QUERIES, tuple(found))
+
 
 FAMILIES = (
-    _family("commands", topology.COMMANDS, COMMANDS, Sender.CLIENTS, REPLY),
-    _family("privileged", topology.PRIVILEGED, PRIVILEGED_COMMANDS, Sender.CLIENTS, REPLY),
-    _family("events", topology.EVENTS, EVENTS, Sender.PAYMENTS),
+    _commands("commands", topology.COMMANDS, COMMANDS),
+    _commands("privileged", topology.PRIVILEGED, PRIVILEGED_COMMANDS),
+    _queries(),
+    Family("events", topology.EVENTS, tuple(_message(model, Sender.PAYMENTS) for model in EVENTS.values())),
 )
 
 
 def messages() -> Iterator[Message]:
     """Every body once: those of the families, then their replies."""
-    for family in FAMILIES:
-        yield from family.messages
-    yield from dict.fromkeys(family.reply for family in FAMILIES if family.reply is not None)
+    asked = [message for family in FAMILIES for message in family.messages]
+    yield from asked
+    yield from dict.fromkeys(reply for message in asked for reply in message.replies)

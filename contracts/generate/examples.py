@@ -9,6 +9,7 @@ from contracts.commands import CancelPayment
 from contracts.envelope import Envelope, encode, wrap
 from contracts.events import PaymentCanceled, PaymentLateMoney, PaymentNeedsReview
 from contracts.generate.catalogue import Message, Sender
+from contracts.queries import ANSWERS, GetPayment, PaymentDetails
 from contracts.replies import RefusalCode, Reply, Verdict
 from contracts.views import PaymentStatus, PaymentView
 
@@ -136,6 +137,89 @@ MONEY: dict[str, dict[str, Any]] = {
 """The totals, where an example without them would not be true."""
 
 
+COMMAND = {"command_id": COMMAND_ID, "kind": "refund", "verdict": "accepted", "at": NOW}
+
+ASKED: dict[str, dict[str, Any]] = {
+    "payment.list": {"viewer": "user-77", "statuses": ["succeeded", "partially_refunded"], "limit": 20},
+    "payment.get_stats": {"since": NOW, "until": DUE, "timezone": "Europe/Berlin", "step": "day"},
+    "order.payments": {"payments": [VALUES], "command": COMMAND},
+    "payment.page": {"items": [VALUES], "next_cursor": "eyJwIjoxfQ"},
+    "payment.timeline": {
+        "entries": [
+            {
+                "at": NOW,
+                "message_id": COMMAND_ID,
+                "kind": "confirm",
+                "outcome": "applied",
+                "from_status": "requires_payment_method",
+                "to_status": "succeeded",
+                "why": "confirm done",
+                "verdict": "accepted",
+            }
+        ],
+        "pending": [{"command_id": "cmd_2", "operation": "refund", "issued_at": NOW, "sends": 1}],
+    },
+    "payment.stats": {
+        "since": NOW,
+        "until": LATER,
+        "timezone": "Europe/Berlin",
+        "as_of": LATER,
+        "currencies": [
+            {
+                "currency": "eur",
+                "total": {
+                    "created": 10,
+                    "asked": 19990,
+                    "statuses": {"succeeded": 7, "partially_refunded": 1, "canceled": 2},
+                    "succeeded": 8,
+                    "ended": 10,
+                    "success_rate": 0.8,
+                    "refund_rate": 0.125,
+                    "declines": {"insufficient_funds": 2},
+                    "time_to_success": {"count": 8, "median_ms": 41472, "p95_ms": 120832},
+                    "captured": 15992,
+                    "captures": 8,
+                    "refunded": 500,
+                    "refunds": 1,
+                },
+                "series": [
+                    {"start": NOW, "created": 10, "succeeded": 8, "ended": 10, "captured": 15992, "refunded": 500}
+                ],
+            }
+        ],
+    },
+    "payment.event_page": {
+        "events": [
+            {
+                "id": "pay_7k3m9q2x_1.3",
+                "source": "payments",
+                "type": "payment.needs_review",
+                "subject": "pay_7k3m9q2x_1",
+                "time": NOW,
+                "dataschema": "urn:payments:payment.needs_review:v1",
+                "sequence": "0000000003",
+                "data": {"payment_id": "pay_7k3m9q2x_1", "reason": "unlisted_provider_error"},
+            }
+        ],
+        "next_sequence": 4,
+    },
+    "customer.methods": {
+        "methods": [
+            {
+                "payment_method": "pm_1",
+                "type": "card",
+                "brand": "visa",
+                "last4": "4242",
+                "expires": "04/2031",
+                "default": True,
+            }
+        ]
+    },
+    "query.refused": {"code": "not_found", "message": "There is no such payment."},
+}
+"""What queries and their answers say where the values by name do not say it."""
+
+
 def build(model: type[BaseModel], **given: Any) -> BaseModel:
     """One example; ValidationError names a required field that VALUES does not have."""
     known = {name: VALUES[name] for name in model.model_fields if name in VALUES}
@@ -152,6 +236,13 @@ def bodies(message: Message) -> dict[str, BaseModel]:
         }
     if model is Reply:
         return _replies()
+    if model is GetPayment:
+        return {
+            "by our id": build(model, payment_intent_id=None),
+            "by Stripe's id, of one's own alone": build(model, payment_id=None, command_id=None, viewer="user-77"),
+        }
+    if model is PaymentDetails:
+        return _details()
     status = {"status": STATUS[message.kind]} if message.kind in STATUS else {}
     reasons: dict[type[BaseModel], str] = {
         PaymentCanceled: "requested_by_customer",
@@ -161,7 +252,8 @@ def bodies(message: Message) -> dict[str, BaseModel]:
     reason = {"reason": reasons[model]} if model in reasons else {}
     money = MONEY.get(message.kind, {})
     refund = {"refund": VALUES["refund"] | REFUND[message.kind]} if message.kind in REFUND else {}
-    return {message.kind.removeprefix("payment."): build(model, **{**status, **reason, **money, **refund})}
+    asked = ASKED.get(message.kind, {})
+    return {message.kind.removeprefix("payment."): build(model, **{**asked, **status, **reason, **money, **refund})}
 
 
 def envelopes(message: Message) -> dict[str, bytes]:
@@ -175,9 +267,22 @@ def _envelope(message: Message, body: BaseModel) -> Envelope:
         around: dict[str, Any] = {"message_id": COMMAND_ID, "source": "order-service"}
     else:
         around = {"source": "payments", "subject": payment_id, "causation_id": COMMAND_ID}
-        reply = message.model is Reply
+        reply = message.model in {Reply, *ANSWERS.values()}
         around |= {"message_id": f"{COMMAND_ID}.reply"} if reply else {"message_id": f"{payment_id}.3", "sequence": 3}
     return wrap(body, kind=message.kind, version=message.version, time=NOW, correlation_id="checkout-5512", **around)
+
+
+def _details() -> dict[str, BaseModel]:
+    refused = {"code": RefusalCode.UNKNOWN_PAYMENT, "message": "There is no payment of this id."}
+    paid = build(PaymentView, status=PaymentStatus.PARTIALLY_REFUNDED, captured=1999, refunded=500, refundable=1499)
+    return {
+        "a payment": PaymentDetails.model_validate(
+            {"payment": paid, "refunds": [VALUES["refund"]], "command": COMMAND}
+        ),
+        "only a refused command": PaymentDetails.model_validate(
+            {"command": COMMAND | {"verdict": Verdict.REFUSED, "refusal": refused}}
+        ),
+    }
 
 
 def _replies() -> dict[str, BaseModel]:

@@ -56,6 +56,12 @@ Only the reply carries `client_secret`. Replies are best effort: one that cannot
 
 {refusals.table()}
 
+## Queries
+Ask on the exchange `{topology.QUERIES}`, just as a command is sent. The answer's type says which it is: the query's own, or
+`query.refused` with a `code`: `not_found` (also what belongs to another than the `viewer`), `invalid` (`field` and
+`message` say where and how) or `unavailable` (ask again later). Nothing changes by asking, and nothing is kept: a query that is
+not taken within {topology.QUERY_TTL_MS // 1000} seconds is dropped.
+
 ## Events
 - Declare a queue of your own and bind it to `{topology.EVENTS}` (see the channel `subscriber` for the arguments); events that
   were published before your queue was bound do not come.

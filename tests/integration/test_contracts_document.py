@@ -13,6 +13,7 @@ from contracts import topology, transport
 from contracts.commands import COMMANDS, PRIVILEGED_COMMANDS
 from contracts.envelope import decode, unwrap
 from contracts.events import EVENTS
+from contracts.queries import QUERIES
 
 DOCUMENT: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "contracts" / "schemas" / "asyncapi.json").read_text("utf-8")
@@ -58,7 +59,7 @@ async def test_the_document_declares_what_payments_declares(vhost_url: str) -> N
     async with connection:
         await transport.declare(connection)
         channel = await connection.channel()
-        for kind in (*COMMANDS, *PRIVILEGED_COMMANDS, *EVENTS):
+        for kind in (*COMMANDS, *PRIVILEGED_COMMANDS, *QUERIES, *EVENTS):
             exchange = DOCUMENT["channels"][kind]["bindings"]["amqp"]["exchange"]
             await channel.declare_exchange(
                 exchange["name"], exchange["type"], durable=exchange["durable"], auto_delete=exchange["autoDelete"]
@@ -72,11 +73,15 @@ async def test_the_document_declares_what_payments_declares(vhost_url: str) -> N
 
 @pytest.mark.parametrize(
     ("queue", "kinds"),
-    [(topology.COMMANDS_QUEUE, COMMANDS), (topology.PRIVILEGED_QUEUE, PRIVILEGED_COMMANDS)],
-    ids=["ordinary", "privileged"],
+    [
+        (topology.COMMANDS_QUEUE, COMMANDS),
+        (topology.PRIVILEGED_QUEUE, PRIVILEGED_COMMANDS),
+        (topology.QUERIES_QUEUE, QUERIES),
+    ],
+    ids=["ordinary", "privileged", "queries"],
 )
-async def test_commands_sent_by_the_document_are_understood(vhost_url: str, queue: str, kinds: dict[str, Any]) -> None:
-    """Commands published by the document's channels, properties and examples reach their queue and are read."""
+async def test_requests_sent_by_the_document_are_understood(vhost_url: str, queue: str, kinds: dict[str, Any]) -> None:
+    """Commands and queries published by the document's channels, properties and examples reach their queue and are read."""
     connection = await transport.connect(vhost_url, "test")
     async with connection:
         await transport.declare(connection)

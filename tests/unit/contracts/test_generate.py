@@ -26,6 +26,7 @@ from contracts.generate.catalogue import FAMILIES, Message, Sender, messages
 from contracts.generate.examples import bodies, envelopes
 from contracts.generate.schemas import ENVELOPE, schema_of
 from contracts.money import CHARGEABLE, check
+from contracts.queries import ANSWERS, QUERIES
 from contracts.replies import RefusalCode, Reply
 
 Json = dict[str, Any]
@@ -97,8 +98,15 @@ def test_the_same_files_on_every_machine() -> None:
 
 
 def test_every_message_has_its_schema() -> None:
-    """Every command, event and reply has a schema under its type and version, and the envelope has one."""
-    registered: dict[str, Any] = {**COMMANDS, **PRIVILEGED_COMMANDS, **EVENTS, Reply.TYPE: Reply}
+    """Every command, query, event and reply has a schema under its type and version, and the envelope has one."""
+    registered: dict[str, Any] = {
+        **COMMANDS,
+        **PRIVILEGED_COMMANDS,
+        **QUERIES,
+        **ANSWERS,
+        **EVENTS,
+        Reply.TYPE: Reply,
+    }
     expected = {f"{kind}.v{model.VERSION}.json" for kind, model in registered.items()}
     assert {*expected, "envelope.v1.json", "currencies.json", DOCUMENT} == FILES.keys()
 
@@ -215,8 +223,8 @@ def test_the_document_has_every_key_with_its_exchange() -> None:
                 "durable": True,
                 "autoDelete": False,
             }
-            assert operations[message.kind]["action"] == ("receive" if family.reply else "send")
-            assert ("reply" in operations[message.kind]) == (family.reply is not None)
+            assert operations[message.kind]["action"] == ("receive" if message.replies else "send")
+            assert ("reply" in operations[message.kind]) == bool(message.replies)
 
 
 def test_the_document_refers_only_to_itself() -> None:

@@ -12,7 +12,7 @@ from worker.adapters.documents import plain
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable
-from worker.ops import machine
+from worker.ops import amounts, machine
 
 
 def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = os.environ) -> int:
@@ -23,6 +23,7 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("show", help="print a payment, or all payments of an order, as JSON")
     show.add_argument("id", help="a payment id (pay_…), a PaymentIntent id (pi_…) or an order id")
+    show.add_argument("--locale", default="en", type=_locale, help="whose way to write amounts, such as de or fr_CA")
     commands.add_parser("machine", help="print the state machine's table as Markdown")
     chosen = parser.parse_args(arguments)
     if chosen.command == "machine":
@@ -42,8 +43,31 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
         print(f"payments: nothing is known of {chosen.id!r}", file=sys.stderr)
         return 1
     for payment in found:
+        print(told(payment, chosen.locale), file=sys.stderr)
         print(json.dumps(plain(payment), indent=2, default=str))
     return 0
+
+
+def told(payment: Payment, locale: str) -> str:
+    """One line for people, with the totals. On stderr, so that what is piped on stays JSON alone."""
+    if not payment.currency:
+        return f"{payment.id}: {payment.status}; order {payment.order_id} was canceled before its create came"
+
+    def read(amount: int) -> str:
+        return amounts.text(amount, payment.currency, locale)
+
+    return (
+        f"{payment.id}: {payment.status}; order {payment.order_id}, {read(payment.amount)}; captured "
+        f"{read(payment.captured)}, refunded {read(payment.refunded)}, disputed {read(payment.disputed)}"
+    )
+
+
+def _locale(name: str) -> str:
+    try:
+        amounts.text(0, "eur", name)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return name
 
 
 async def _find(uri: str, name: str) -> list[Payment]:

@@ -1,10 +1,31 @@
 """The operator's command line, as far as it needs no database."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from worker.ops.cli import main
+from contracts.commands import CaptureMethod
+from worker.domain.record import Payment, Status
+from worker.ops.cli import main, told
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+PAID = Payment(
+    id="pay_a_1",
+    order_id="order-1",
+    user_id="user-1",
+    deployment="test",
+    amount=1999,
+    currency="eur",
+    capture_method=CaptureMethod.AUTOMATIC,
+    status=Status.SUCCEEDED,
+    created_at=NOW,
+    updated_at=NOW,
+    issued_at=NOW,
+    captured=1999,
+    refunded=500,
+)
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "state-machine.md"
 
@@ -25,3 +46,29 @@ def test_a_database_that_is_away_is_said_in_one_line(capsys: pytest.CaptureFixtu
     """An address where nothing listens ends with 1 and says that the database does not answer."""
     assert main(["show", "order-1"], {"MONGO_URI": "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200"}) == 1
     assert capsys.readouterr().err.startswith("payments: the database does not answer: ")
+
+
+@pytest.mark.parametrize(
+    ("locale", "line"),
+    [
+        ("en", "pay_a_1: succeeded; order order-1, €19.99; captured €19.99, refunded €5.00, disputed €0.00"),
+        ("de", "pay_a_1: succeeded; order order-1, 19,99 €; captured 19,99 €, refunded 5,00 €, disputed 0,00 €"),
+    ],
+)
+def test_a_payment_is_told_in_amounts_that_people_read(locale: str, line: str) -> None:
+    """The line above a payment's record has its totals as the operator's locale writes them."""
+    assert told(PAID, locale).replace("\N{NO-BREAK SPACE}", " ") == line
+
+
+def test_a_tombstone_has_no_amount_to_tell() -> None:
+    """A cancel that came before its create left no currency, and the line says so instead of an amount."""
+    tombstone = replace(PAID, status=Status.CANCELED, amount=0, currency="", captured=0, refunded=0)
+    assert told(tombstone, "en") == "pay_a_1: canceled; order order-1 was canceled before its create came"
+
+
+def test_an_unknown_locale_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A locale that does not exist is refused as bad usage before the database is asked."""
+    with pytest.raises(SystemExit) as ended:
+        main(["show", "order-1", "--locale", "xx_YY"], {})
+    assert ended.value.code == 2
+    assert "no locale is called 'xx_YY'" in capsys.readouterr().err

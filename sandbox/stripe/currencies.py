@@ -3,6 +3,8 @@
 Source: "Supported currencies" (zero-decimal list, minimum charge amounts) and the eight digits that `amount` accepts.
 """
 
+from decimal import Decimal
+
 MAX_AMOUNT = 99_999_999  # "The amount value supports up to eight digits"
 DEFAULT_MINIMUM = 1  # Stripe publishes minimums for the settlement currencies only; others depend on conversion
 
@@ -35,9 +37,8 @@ def as_text(amount: int, currency: str) -> str:
     """An amount as Stripe's messages write it: $20.00, €20.00, ¥2000, 20.00 chf."""
     if currency in ZERO_DECIMAL:
         number = str(amount)
-    elif currency in THREE_DECIMAL:
-        number = f"{amount / 1000:,.3f}"
     else:
-        number = f"{amount / 100:,.2f}"
+        places = 3 if currency in THREE_DECIMAL else 2
+        number = f"{Decimal(amount).scaleb(-places):,.{places}f}"
     sign = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}.get(currency)
     return f"{sign}{number}" if sign else f"{number} {currency}"

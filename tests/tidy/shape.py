@@ -1,4 +1,4 @@
-"""Rules about functions, tests and numbers, as functions that return complaints."""
+"""Rules about functions, tests and names, as functions that return complaints."""
 
 import ast
 import re
@@ -81,19 +81,6 @@ def asserts(node: ast.AST) -> bool:
     function = node.func
     name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
     return name in {"raises", "warns", "fail"} or name.startswith(("assert_", "run_state_machine"))
-
-
-def floats(path: Path, module: ast.Module) -> list[str]:
-    """Binary fractions where amounts are made: they cannot hold a cent."""
-    found = []
-    for node in ast.walk(module):
-        literal = isinstance(node, ast.Constant) and isinstance(node.value, float)
-        named = isinstance(node, ast.Name) and node.id == "float"
-        divided = isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div)
-        if literal or named or divided:
-            assert isinstance(node, ast.expr | ast.stmt)
-            found.append(f"{path}:{node.lineno}: a float")
-    return found
 
 
 def empty_name(path: Path) -> list[str]:

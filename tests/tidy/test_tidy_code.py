@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.tidy import imports, shape, text
-from tests.tidy.tree import CODE, PRODUCTION, modules, texts, walk
+from tests.tidy import imports, money, shape, text
+from tests.tidy.tree import CODE, modules, texts, walk
 
 Rule = Callable[[Path, ast.Module], list[str]]
 
-MONEY = {Path("contracts/money.py")}
 LOCKS = ("requirements.lock", "requirements-dev.lock")
 
 
@@ -42,9 +41,10 @@ def test_every_test_can_fail() -> None:
 
 
 def test_amounts_are_never_floats() -> None:
-    """Nothing that makes or moves amounts uses a float or a true division."""
-    makers = {p: m for p, m in modules(*PRODUCTION).items() if p in MONEY or imports.is_pure(p)}
-    assert [line for path, module in makers.items() for line in shape.floats(path, module)] == []
+    """Nothing that makes, moves, stores or shows amounts uses a float or a true division."""
+    counting = {path: module for path, module in modules(*CODE).items() if money.counts_money(path)}
+    assert counting.keys() >= money.FILES
+    assert [line for path, module in counting.items() for line in money.floats(path, module)] == []
 
 
 def test_files_are_named_for_what_is_in_them() -> None:
@@ -130,9 +130,19 @@ TOOTHLESS = 'async def test_x():\n    """It works."""\n    await work()'
         (shape.untold_tests, TWO_SENTENCES),
         (shape.untold_tests, NO_SENTENCE),
         (shape.empty_tests, TOOTHLESS),
-        (shape.floats, "amount = 0.1"),
-        (shape.floats, "amount = total / 2"),
-        (shape.floats, "def f(amount: float): ..."),
+        (money.floats, "amount = 0.1"),
+        (money.floats, "amount = 1e3"),
+        (money.floats, "amount = total / 2"),
+        (money.floats, "amount /= 100"),
+        (money.floats, "amount = minor * 10 ** -digits"),
+        (money.floats, "amount = int(float(text))"),
+        (money.floats, "amount: float"),
+        (money.floats, "amount: dict[str, float | None]"),
+        (money.floats, "def f(amount: float): ..."),
+        (money.floats, "def f(amount: int, wait_s: float) -> float: ..."),
+        (money.floats, "shares = [amount / 3, amount // 3]"),
+        (money.floats, "delay_s = amount = 0.5"),
+        (money.floats, "send(amount / 100, delay_s=5)"),
     ],
 )
 def test_a_rule_about_code_can_fail(rule: Rule, source: str) -> None:
@@ -147,7 +157,12 @@ def test_a_rule_about_code_can_fail(rule: Rule, source: str) -> None:
         (shape.untold_tests, 'def test_x():\n    """With v1.2 it works, e.g. here: yes."""'),
         (shape.empty_tests, "def test_x():\n    with pytest.raises(ValueError): work()"),
         (shape.empty_tests, "def test_x():\n    assert_accepted(rows)"),
-        (shape.floats, "amount = total // 2"),
+        (money.floats, "amount = total // 2"),
+        (money.floats, "amount = rounded(Decimal(total * basis_points) / 10_000)"),
+        (money.floats, "PAGE_PAUSE_S = 0.5"),
+        (money.floats, "self.wait_s: float = 1 / 2"),
+        (money.floats, "class Stats:\n    success_rate: float | None = None"),
+        (money.floats, "def wait_s(delay_s: float, *, jitter_s: float) -> float: ..."),
     ],
 )
 def test_a_rule_about_code_allows_what_it_should(rule: Rule, source: str) -> None:

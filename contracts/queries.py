@@ -193,7 +193,7 @@ class StatsView(Announcement):
     """Statistics of a period, by currency.
 
     `since` and `until` are the period that is counted: what was asked for, widened to whole quarters of an hour.
-    `as_of` is until when changes are sure to be counted; absent before the first roll-up.
+    `as_of` is until when changes are counted; absent before the first roll-up.
     """
 
     TYPE: ClassVar[str] = "payment.stats"
@@ -221,10 +221,15 @@ class EventPage(Announcement):
 
 
 class PaymentMethods(CustomerView):
-    """A user's saved payment methods; none for a user who never saved one."""
+    """A user's saved payment methods; none for a user who never saved one.
+
+    `command` is what became of a command about them that the query named.
+    """
 
     TYPE: ClassVar[str] = "customer.methods"
     VERSION: ClassVar[int] = 1
+
+    command: CommandOutcome | None = None
 
 
 Answered = TypeVar(
@@ -336,12 +341,13 @@ class GetEvents(Query[EventPage]):
 
 
 class ListPaymentMethods(Query[PaymentMethods]):
-    """A user's saved payment methods."""
+    """A user's saved payment methods; with `command_id` also what became of a command about them."""
 
     TYPE: ClassVar[str] = "customer.list_methods"
     ANSWER: ClassVar[type[PaymentMethods]] = PaymentMethods
 
     user_id: Identifier
+    command_id: Identifier | None = None
 
 
 AnyQuery = GetPayment | GetOrder | ListUserPayments | GetTimeline | GetPaymentStats | GetEvents | ListPaymentMethods

@@ -117,6 +117,7 @@ FIELDS: dict[str, str] = {
     "GetPayment.payment_intent_id": "Stripe's id. Exactly one of `payment_id` and `payment_intent_id` is given.",
     "GetPayment.command_id": "Tell also what became of this command.",
     "GetOrder.command_id": "Tell also what became of this command.",
+    "ListPaymentMethods.command_id": "Tell also what became of this command.",
     "statuses": "Only payments that show one of these; none given: all.",
     "ListUserPayments.currency": "Only payments in this currency.",
     "created_since": "Only payments opened at this moment or later.",
@@ -160,7 +161,7 @@ FIELDS: dict[str, str] = {
     "QueryRefusal.message": "One sentence for people.",
     "QueryRefusal.field": "Dotted path of the field at fault, when one is: `data.cursor`.",
     # Statistics.
-    "as_of": "Until when changes are sure to be counted; absent before the first roll-up.",
+    "as_of": "Until when changes are counted; absent before the first roll-up.",
     "currencies": "Each currency by itself; those without any payment are left out.",
     "total": "The whole period.",
     "series": "The period step by step; steps without anything are there, too.",

@@ -1,4 +1,4 @@
-"""The account and its balance: enough to know whom one talks to."""
+"""The account: enough to know whom one talks to."""
 
 from sandbox.stripe.errors import Json
 from sandbox.stripe.world import World
@@ -68,7 +68,7 @@ def retrieve(world: World, _params: Json) -> Json:
         "controller": {"type": "account"},
         "country": "US",
         "created": CREATED,
-        "default_currency": "usd",
+        "default_currency": world.terms.settlement_currency or "usd",
         "details_submitted": True,
         "email": "sandbox@example.com",
         "external_accounts": {
@@ -85,16 +85,3 @@ def retrieve(world: World, _params: Json) -> Json:
         "tos_acceptance": {"date": CREATED, "ip": None, "user_agent": None},
         "type": "standard",
     }
-
-
-def balance(world: World, _params: Json) -> Json:
-    """GET /v1/balance: captured less refunded, per currency; fees and payouts are not simulated."""
-    totals: dict[str, int] = {"usd": 0}
-    for charge in world.charges:
-        if charge["captured"]:
-            money = charge["currency"]
-            totals[money] = totals.get(money, 0) + charge["amount_captured"] - charge["amount_refunded"]
-    rows = [{"amount": amount, "currency": money, "source_types": {"card": amount}} for money, amount in totals.items()]
-    none = [{"amount": 0, "currency": money, "source_types": {"card": 0}} for money in totals]
-    reserved = [{"amount": 0, "currency": money} for money in totals]
-    return {"object": "balance", "available": none, "connect_reserved": reserved, "livemode": False, "pending": rows}

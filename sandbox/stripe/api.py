@@ -8,7 +8,6 @@ Execution is one synchronous call, so nothing interleaves with it. A key is clai
 import asyncio
 import base64
 import binascii
-import json
 import re
 import time
 from collections import deque
@@ -17,6 +16,7 @@ from dataclasses import dataclass, field
 from starlette.types import Receive, Scope, Send
 
 from sandbox.stripe import errors, expand, forms
+from sandbox.stripe.encoding import to_json
 from sandbox.stripe.errors import Json, StripeError
 from sandbox.stripe.faults import REFUSED, Fault, Faults
 from sandbox.stripe.idempotency import Kept, Keys
@@ -152,7 +152,7 @@ class Api:
                 result = {**result, "data": expand.apply(self.world, result["data"], tree)}
             elif tree:
                 result = expand.apply(self.world, result, tree)
-            answer, stored = Answer(200, json.dumps(result, separators=(",", ":")).encode()), True
+            answer, stored = Answer(200, to_json(result)), True
         if fault is not None and fault.kind == "500_after":
             return _refusal(errors.server_error()), True
         return answer, stored
@@ -231,7 +231,7 @@ def _headers(call: Call, answer: Answer) -> list[tuple[bytes, bytes]]:
 
 
 def _refusal(error: StripeError) -> Answer:
-    body = json.dumps({"error": error.error}, separators=(",", ":")).encode()
+    body = to_json({"error": error.error})
     return Answer(error.status, body, error.should_retry)
 
 

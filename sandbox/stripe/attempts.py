@@ -4,12 +4,10 @@ confirm ─▶ challenge? ─▶ requires_action ─▶ authenticate ─▶ verd
                 └────────────────────────────────────────▶ verdict: declined │ authorized │ paid │ processing ─▶ settle
 """
 
-from typing import Any
-
-from sandbox.stripe import cards, charges
+from sandbox.stripe import aftermath, balance, captures, cards, charges, method_options
 from sandbox.stripe.cards import Card, Challenge, Decline
 from sandbox.stripe.errors import Json
-from sandbox.stripe.intents import Input, Status, step
+from sandbox.stripe.intents import Input, Status, move
 from sandbox.stripe.payment_methods import card_error
 from sandbox.stripe.world import World
 
@@ -54,7 +52,7 @@ def authenticate(world: World, intent: Json, *, passed: bool) -> Json:
         return _fail_authentication(world, intent, method)
     world.backstage[intent["id"]].authenticated = method["id"]
     if intent["confirmation_method"] == "manual":
-        return _move(world, intent, Input.VERIFY, next_action=None)
+        return move(world, intent, Input.VERIFY, next_action=None)
     card = world.cards[method["id"]]
     if card.decline is not None:
         return _record_decline(world, intent, method, card.decline)[0]
@@ -76,48 +74,28 @@ def settle(world: World, intent: Json, *, paid: bool | None = None) -> Json:
             paid=True,
             captured=True,
             amount_captured=charge["amount"],
-            balance_transaction=world.ids.new("txn"),
+            balance_transaction=balance.charged(world, charge, charge["amount"]),
             outcome=charges.outcome(world.cards[method["id"]], None),
         )
         world.emit("charge.succeeded", charge)
-        intent = _move(world, intent, Input.SETTLE, amount_received=charge["amount"], processing=None)
+        intent = move(world, intent, Input.SETTLE, amount_received=charge["amount"], processing=None)
         world.emit("payment_intent.succeeded", intent)
+        aftermath.charged(world, charge)
         return intent
     charge = charges.failed(world, charge, bounce)
     world.emit("charge.failed", charge)
     error = _last_error(bounce, method, charge["id"])
-    intent = _move(world, intent, Input.DECLINE, last_payment_error=error, payment_method=None, processing=None)
+    intent = move(world, intent, Input.DECLINE, last_payment_error=error, payment_method=None, processing=None)
     world.emit("payment_intent.payment_failed", intent)
     return intent
 
 
-def capture(world: World, intent: Json, amount: int) -> Json:
-    """Take the authorized money, or a part of it; the rest is released, which shows in no refund."""
+def withdraw(world: World, intent: Json, reason: str | None) -> Json:
+    """A debit is canceled before the bank has it. That its charge fails without a code is our reading."""
     charge = world.charges.need(intent["latest_charge"])
-    charge = world.charges.change(
-        charge, captured=True, amount_captured=amount, balance_transaction=world.ids.new("txn")
-    )
-    world.emit("charge.captured", charge)
-    intent = _move(world, intent, Input.CAPTURE, amount_received=amount, amount_capturable=0)
-    world.emit("payment_intent.succeeded", intent)
-    return intent
-
-
-def cancel(world: World, intent: Json, reason: str | None, happened: Input = Input.CANCEL) -> Json:
-    """End the intent; an authorization is released."""
-    if happened is Input.EXPIRE:
-        world.emit("charge.expired", world.charges.need(intent["latest_charge"]))
-    intent = _move(
-        world,
-        intent,
-        happened,
-        canceled_at=world.clock.seconds(),
-        cancellation_reason=reason,
-        amount_capturable=0,
-        next_action=None,
-    )
-    world.emit("payment_intent.canceled", intent)
-    return intent
+    failed = world.charges.change(charge, status="failed", failure_message="The debit was canceled.")
+    world.emit("charge.failed", failed)
+    return captures.cancel(world, intent, reason, Input.WITHDRAW)
 
 
 def decline(world: World, intent: Json, method: Json, reason: Decline) -> Json:
@@ -130,7 +108,7 @@ def _record_decline(world: World, intent: Json, method: Json, reason: Decline) -
     charge = charges.record(world, intent, method, status="failed", captured=False, decline=reason)
     world.emit("charge.failed", charge)
     error = _last_error(reason, method, charge["id"])
-    intent = _move(
+    intent = move(
         world,
         intent,
         Input.DECLINE,
@@ -152,7 +130,7 @@ def _challenge(world: World, intent: Json) -> Json:
     else:
         source = {"type": "three_d_secure_redirect", "stripe_js": page, "source": world.ids.new("src")}
         action = {"type": "use_stripe_sdk", "use_stripe_sdk": source}
-    intent = _move(world, intent, Input.CHALLENGE, next_action=action, last_payment_error=None)
+    intent = move(world, intent, Input.CHALLENGE, next_action=action, last_payment_error=None)
     world.emit("payment_intent.requires_action", intent)
     return intent
 
@@ -166,7 +144,7 @@ def _fail_authentication(world: World, intent: Json, method: Json) -> Json:
         "payment_method": method,
         "type": "invalid_request_error",
     }
-    intent = _move(world, intent, Input.DECLINE, last_payment_error=error, next_action=None, payment_method=None)
+    intent = move(world, intent, Input.DECLINE, last_payment_error=error, next_action=None, payment_method=None)
     world.emit("payment_intent.payment_failed", intent)
     return intent
 
@@ -174,7 +152,7 @@ def _fail_authentication(world: World, intent: Json, method: Json) -> Json:
 def _submit(world: World, intent: Json, method: Json) -> Json:
     charge = charges.record(world, intent, method, status="pending", captured=False)
     world.emit("charge.pending", charge)
-    intent = _move(world, intent, Input.SUBMIT, latest_charge=charge["id"], next_action=None, last_payment_error=None)
+    intent = move(world, intent, Input.SUBMIT, latest_charge=charge["id"], next_action=None, last_payment_error=None)
     world.emit("payment_intent.processing", intent)
     if world.cards[method["id"]].settles:
         world.later(world.settings.processing_delay_s, lambda: _settle_if_pending(world, intent["id"], charge["id"]))
@@ -188,22 +166,24 @@ def _settle_if_pending(world: World, intent_id: str, charge_id: str) -> None:
 
 
 def _approve(world: World, intent: Json, method: Json) -> Json:
-    manual = intent["capture_method"] == "manual"
-    charge = charges.record(world, intent, method, status="succeeded", captured=not manual)
-    if intent["capture_method"] == "automatic":
-        charge = world.charges.change(charge, balance_transaction=world.ids.new("txn"))
+    how = method_options.capture_method(intent, method["type"])
+    charge = charges.record(world, intent, method, status="succeeded", captured=how != "manual")
+    if how == "automatic":
+        transaction = balance.charged(world, charge, charge["amount"])
+        charge = world.charges.change(charge, balance_transaction=transaction)
     world.emit("charge.succeeded", charge)
     _keep_method(world, intent, method)
     common: Json = {"latest_charge": charge["id"], "next_action": None, "last_payment_error": None}
-    if manual:
-        intent = _move(world, intent, Input.AUTHORIZE, amount_capturable=intent["amount"], **common)
+    if how == "manual":
+        intent = move(world, intent, Input.AUTHORIZE, amount_capturable=intent["amount"], **common)
         world.emit("payment_intent.amount_capturable_updated", intent)
-        world.later(world.settings.authorization_s, lambda: _expire(world, intent["id"]))
+        captures.expire_later(world, intent["id"])
         return intent
-    intent = _move(world, intent, Input.PAY, amount_received=intent["amount"], **common)
+    intent = move(world, intent, Input.PAY, amount_received=intent["amount"], **common)
     world.emit("payment_intent.succeeded", intent)
-    if intent["capture_method"] == "automatic_async":
+    if how == "automatic_async":
         world.later(world.settings.balance_delay_s, lambda: _add_balance_transaction(world, charge["id"]))
+    aftermath.charged(world, charge)
     return intent
 
 
@@ -222,18 +202,8 @@ def _keep_method(world: World, intent: Json, method: Json) -> None:
 def _add_balance_transaction(world: World, charge_id: str) -> None:
     """automatic_async: the balance transaction is not there yet when the confirmation returns; charge.updated brings it."""
     charge = world.charges.need(charge_id)
-    new = world.charges.change(charge, balance_transaction=world.ids.new("txn"))
+    new = world.charges.change(charge, balance_transaction=balance.charged(world, charge, charge["amount_captured"]))
     world.emit("charge.updated", new, before=charge)
-
-
-def _expire(world: World, intent_id: str) -> None:
-    intent = world.payment_intents.need(intent_id)
-    if intent["status"] == Status.REQUIRES_CAPTURE:
-        cancel(world, intent, "expired", Input.EXPIRE)
-
-
-def _move(world: World, intent: Json, happened: Input, **changes: Any) -> Json:
-    return world.payment_intents.change(intent, status=str(step(intent["status"], happened)), **changes)
 
 
 def _last_error(reason: Decline, method: Json, charge_id: str) -> Json:

@@ -22,6 +22,10 @@ class RefundFate(StrEnum):
     SUCCEEDS = "succeeds"
     FAILS_LATER = "fails_later"
     PENDING = "pending"
+    # Only by the control API: no test card does these.
+    PENDING_FAILS = "pending_fails"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    REQUIRES_ACTION = "requires_action"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,8 @@ class Card:
     # Debits only: None settles, else the failure code that the bank reports after `processing`.
     bounce: Decline | None = None
     settles: bool = True
+    # Its money is available at once instead of after the settlement delay.
+    bypasses_pending: bool = False
 
     @property
     def last4(self) -> str:
@@ -141,8 +147,8 @@ CARDS: tuple[Card, ...] = (
     Card("4000000000000010", "avsFail"),
     Card("4000000000000044", "avsUnchecked"),
     # Available balance
-    Card("4000000000000077", "bypassPending"),
-    Card("4000003720000278", "bypassPendingInternational", country="IE"),
+    Card("4000000000000077", "bypassPending", bypasses_pending=True),
+    Card("4000003720000278", "bypassPendingInternational", country="IE", bypasses_pending=True),
     # Disputes: the charge itself succeeds
     Card("4000000000000259", "createDispute"),
     Card("4000000000002685", "createDisputeProductNotReceived"),

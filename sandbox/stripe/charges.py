@@ -1,9 +1,13 @@
 """Charges: one per attempt that reached the bank. A failed 3-D Secure makes none."""
 
+from sandbox.stripe import method_options
 from sandbox.stripe.cards import Card, Decline
 from sandbox.stripe.errors import Json, invalid_request
 from sandbox.stripe.validation import merge_metadata
 from sandbox.stripe.world import World
+
+# "Multicapture … is available with Amex, Visa, Discover, Mastercard", and since with these.
+MULTICAPTURE_BRANDS = frozenset(["amex", "visa", "discover", "mastercard", "diners", "unionpay", "jcb"])
 
 
 def retrieve(world: World, object_id: str, _params: Json) -> Json:
@@ -133,7 +137,8 @@ def _details(world: World, card: Card, method: Json, intent: Json) -> Json:
         names = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")
         return {**{name: shown[name] for name in names}, "payment_reference": None}
     authenticated = world.backstage[intent["id"]].authenticated == method["id"]
-    manual = intent["capture_method"] == "manual"
+    manual = method_options.capture_method(intent, "card") == "manual"
+    several = manual and method_options.wants_multicapture(intent) and world.terms.multicapture
     return {
         "amount_authorized": intent["amount"],
         "authorization_code": None,
@@ -150,7 +155,7 @@ def _details(world: World, card: Card, method: Json, intent: Json) -> Json:
         "installments": None,
         "last4": card.last4,
         "mandate": None,
-        "multicapture": {"status": "unavailable"},
+        "multicapture": {"status": "available" if several and card.brand in MULTICAPTURE_BRANDS else "unavailable"},
         "network": card.brand,
         "network_token": {"used": False},
         "network_transaction_id": None,

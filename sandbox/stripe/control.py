@@ -1,19 +1,23 @@
 """`/_sim/…`: the simulator's own controls. docs/simulator.md describes each with an example."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import asdict, fields, replace
+from decimal import Decimal
 from fnmatch import fnmatchcase
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.stripe import attempts, ledger
+from sandbox.stripe import attempts, dashboard, ledger
 from sandbox.stripe.api import Api
+from sandbox.stripe.control_requests import Endpoint, explained, only, read
+from sandbox.stripe.encoding import Answer
 from sandbox.stripe.errors import Json
 from sandbox.stripe.faults import Rate, Shot, read_fault
 from sandbox.stripe.intents import Status
+from sandbox.stripe.terms import Terms
 from sandbox.stripe.webhooks import Behaviour, Webhooks, describe
 
 INDEX = {
@@ -31,12 +35,13 @@ INDEX = {
     "POST /_sim/payment_intents/{id}/authenticate": 'end a 3-D Secure: {"outcome": "succeed|fail"}',
     "POST /_sim/payment_intents/{id}/settle": "the bank's answer to a debit: {\"outcome\": \"succeed|fail\"}, or as published",
     "GET|POST /_sim/3ds/{id}": "the page that a customer sees",
+    "GET|POST|DELETE /_sim/account": "settlement currency, exchange rates, fees, features",
+    **dashboard.INDEX,
 }  # fmt: skip
 
 DEFAULT_LIMIT = 1000
 QUIESCE_TIMEOUT_S = 30.0
-
-Endpoint = Callable[[Request], Awaitable[Response]]
+MAX_RATE_DIGITS = 12  # more than any published rate has, and few enough to be exact as a JSON number
 
 
 class Control:
@@ -59,31 +64,33 @@ class Control:
             ("/_sim/webhooks/secrets/{endpoint_id}", self.secrets, ["GET", "POST"]),
             ("/_sim/deliveries", self.deliveries, ["GET"]),
             ("/_sim/quiesce", self.quiesce, ["POST"]),
+            ("/_sim/account", self.account, ["GET", "POST", "DELETE"]),
             ("/_sim/ledger", self.ledger, ["GET"]),
             ("/_sim/requests", self.requests, ["GET", "DELETE"]),
             ("/_sim/payment_intents/{intent_id}/authenticate", self.authenticate, ["POST"]),
             ("/_sim/payment_intents/{intent_id}/settle", self.settle, ["POST"]),
         ]
-        return [Route(path, _explained(endpoint), methods=methods) for path, endpoint, methods in table]
+        own = [Route(path, explained(endpoint), methods=methods) for path, endpoint, methods in table]
+        return [*own, *dashboard.routes(self._world)]
 
     async def index(self, _request: Request) -> Response:
-        return JSONResponse(INDEX)
+        return Answer(INDEX)
 
     async def health(self, _request: Request) -> Response:
-        return JSONResponse({"status": "ok", "payment_intents": len(self._world.payment_intents)})
+        return Answer({"status": "ok", "payment_intents": len(self._world.payment_intents)})
 
     async def clock(self, request: Request) -> Response:
         clock = self._world.clock
         if request.method == "POST":
-            clock.advance(float((await _body(request))["advance_s"]))
-        return JSONResponse({"now": clock.seconds(), "offset_s": clock.offset_s, "timers": clock.pending})
+            clock.advance(float((await read(request))["advance_s"]))
+        return Answer({"now": clock.seconds(), "offset_s": clock.offset_s, "timers": clock.pending})
 
     async def faults(self, request: Request) -> Response:
         faults = self._api.faults
         if request.method == "DELETE":
             faults.clear()
         elif request.method == "POST":
-            body = await _body(request)
+            body = await read(request)
             shots = body.get("queue") or ([body] if "kind" in body else [])
             for shot in [_shot(item) for item in shots]:
                 faults.queue(shot)
@@ -91,7 +98,7 @@ class Control:
                 rates = [_rate(kind, value) for kind, value in body["rates"].items()]
                 method, paths = body.get("method", "*"), body.get("paths", "/v1/*")
                 faults.set_rates(rates, seed=body.get("seed"), method=method, paths=paths)
-        return JSONResponse(faults.state())
+        return Answer(faults.state())
 
     async def webhooks(self, request: Request) -> Response:
         hooks = self._webhooks
@@ -99,36 +106,36 @@ class Control:
             hooks.behaviour = Behaviour()
             hooks.release()
         elif request.method == "POST":
-            body = await _body(request)
+            body = await read(request)
             if "seed" in body:
                 hooks.reseed(body.pop("seed"))
             hooks.behaviour = _behaviour(hooks.behaviour, body)
             if not hooks.behaviour.hold:
                 hooks.release()
-        return JSONResponse({**asdict(hooks.behaviour), **hooks.state()})
+        return Answer({**asdict(hooks.behaviour), **hooks.state()})
 
     async def release(self, request: Request) -> Response:
-        order = (await _body(request)).get("order", "oldest")
+        order = (await read(request)).get("order", "oldest")
         if order not in {"oldest", "newest", "random"}:
             raise ValueError("order: oldest, newest or random")
-        return JSONResponse({"released": self._webhooks.release(order)})
+        return Answer({"released": self._webhooks.release(order)})
 
     async def redeliver(self, request: Request) -> Response:
         event = self._world.events.get(request.path_params["event_id"])
         if event is None:
-            return JSONResponse({"error": "no such event"}, 404)
-        return JSONResponse({"endpoints": self._webhooks.redeliver(event)})
+            return Answer({"error": "no such event"}, 404)
+        return Answer({"endpoints": self._webhooks.redeliver(event)})
 
     async def secrets(self, request: Request) -> Response:
         endpoint_id = request.path_params["endpoint_id"]
         if endpoint_id not in self._world.secrets:
-            return JSONResponse({"error": "no such webhook endpoint"}, 404)
+            return Answer({"error": "no such webhook endpoint"}, 404)
         if request.method == "POST":
-            secrets = [str(secret) for secret in (await _body(request))["secrets"]]
+            secrets = [str(secret) for secret in (await read(request))["secrets"]]
             if not secrets:
                 raise ValueError("secrets: at least one")
             self._world.secrets[endpoint_id] = secrets
-        return JSONResponse({"secrets": self._world.secrets[endpoint_id]})
+        return Answer({"secrets": self._world.secrets[endpoint_id]})
 
     async def deliveries(self, request: Request) -> Response:
         limit = int(request.query_params.get("limit", DEFAULT_LIMIT))
@@ -138,18 +145,28 @@ class Control:
             for delivery in reversed(self._webhooks.log)
             if fnmatchcase(delivery.kind, kind) and event in {None, delivery.event_id}
         ]
-        return JSONResponse({**self._webhooks.state(), "deliveries": rows[:limit]})
+        return Answer({**self._webhooks.state(), "deliveries": rows[:limit]})
 
     async def quiesce(self, request: Request) -> Response:
-        body = await _body(request)
+        body = await read(request)
         timers = bool(body.get("timers", False))
         quiet = await self._quiet(float(body.get("timeout_s", QUIESCE_TIMEOUT_S)), timers=timers)
         state = {"quiet": quiet, "timers": self._world.clock.pending, **self._webhooks.state()}
-        return JSONResponse(state, 200 if quiet else 504)
+        return Answer(state, 200 if quiet else 504)
+
+    async def account(self, request: Request) -> Response:
+        """The terms; POST changes those named, DELETE brings back those of a fresh account."""
+        world = self._world
+        if request.method == "DELETE":
+            world.terms = Terms()
+        elif request.method == "POST":
+            world.terms = _terms(world.terms, await read(request))
+        rates = {money: str(rate) for money, rate in world.terms.exchange_rates.items()}
+        return Answer({**asdict(world.terms), "exchange_rates": rates})
 
     async def ledger(self, request: Request) -> Response:
         query = request.query_params
-        return JSONResponse(
+        return Answer(
             ledger.report(
                 self._world,
                 intent=query.get("payment_intent"),
@@ -167,50 +184,30 @@ class Control:
         rows = [
             row for row in self._api.requests if fnmatchcase(row["path"], path) and fnmatchcase(row["method"], method)
         ]
-        return JSONResponse({"count": len(rows), "requests": rows[-limit:]})
+        return Answer({"count": len(rows), "requests": rows[-limit:]})
 
     async def authenticate(self, request: Request) -> Response:
-        outcome = _outcome((await _body(request)).get("outcome", "succeed"))
+        outcome = _outcome((await read(request)).get("outcome", "succeed"))
         return self._move(
             request, Status.REQUIRES_ACTION, lambda row: attempts.authenticate(self._world, row, passed=outcome)
         )
 
     async def settle(self, request: Request) -> Response:
-        asked = (await _body(request)).get("outcome")
+        asked = (await read(request)).get("outcome")
         paid = None if asked is None else _outcome(asked)
         return self._move(request, Status.PROCESSING, lambda row: attempts.settle(self._world, row, paid=paid))
 
     def _move(self, request: Request, needs: Status, act: Callable[[Json], Json]) -> Response:
         intent = self._world.payment_intents.get(request.path_params["intent_id"])
         if intent is None:
-            return JSONResponse({"error": "no such PaymentIntent"}, 404)
+            return Answer({"error": "no such PaymentIntent"}, 404)
         if intent["status"] != needs:
-            return JSONResponse({"error": f"the PaymentIntent is {intent['status']}, not {needs}"}, 409)
+            return Answer({"error": f"the PaymentIntent is {intent['status']}, not {needs}"}, 409)
         self._world.nobody_asks()
-        return JSONResponse(act(intent))
+        return Answer(act(intent))
 
     async def _quiet(self, timeout_s: float, *, timers: bool) -> bool:
         return await self._webhooks.quiet_within(timeout_s, self._world.clock if timers else None)
-
-
-def _explained(endpoint: Endpoint) -> Endpoint:
-    """Bad input of a control request is a 400 that says what is wrong."""
-
-    async def wrapped(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except (KeyError, TypeError, ValueError) as error:
-            return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
-
-    return wrapped
-
-
-async def _body(request: Request) -> dict[str, Any]:
-    raw = await request.body()
-    body = (await request.json()) if raw else {}
-    if not isinstance(body, dict):
-        raise TypeError("the body must be a JSON object")
-    return body
 
 
 def _outcome(text: Any) -> bool:
@@ -245,3 +242,22 @@ def _behaviour(old: Behaviour, changes: Json) -> Behaviour:
         raise ValueError("signing: normal, wrong or none")
     values: Json = {name: tuple(value) if isinstance(value, list) else value for name, value in changes.items()}
     return replace(old, **values)
+
+
+def _terms(old: Terms, changes: Json) -> Terms:
+    only(changes, *(item.name for item in fields(Terms)))
+    values = dict(changes)
+    if "exchange_rates" in values:
+        values["exchange_rates"] = {money: _exchange_rate(text) for money, text in values["exchange_rates"].items()}
+    for name in ("fee_basis_points", "fee_fixed", "dispute_fee", "settlement_delay_s"):
+        if name in values and (not isinstance(values[name], int) or values[name] < 0):
+            raise ValueError(f"{name}: a whole number")
+    return replace(old, **values)
+
+
+def _exchange_rate(text: Any) -> Decimal:
+    """Given as text, so that it is exact."""
+    rate = Decimal(str(text))
+    if not rate.is_finite() or rate <= 0 or len(rate.as_tuple().digits) > MAX_RATE_DIGITS:
+        raise ValueError(f"exchange_rates: {text} is no positive number of at most {MAX_RATE_DIGITS} digits")
+    return rate

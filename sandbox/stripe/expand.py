@@ -12,7 +12,8 @@ MAX_DEPTH = 4  # "Expansions have a maximum depth of four levels"
 
 Graph = dict[str, Any]
 
-# A text names the object behind the id, None an object that the simulator has none of, a dict a hash on the way.
+# A text names the object behind the id, several are for an id that may be of either kind, None is an object that the simulator
+# has none of, a dict a hash on the way.
 EXPANDABLE: dict[str, Graph] = {
     "payment_intent": {
         "customer": "customer",
@@ -27,8 +28,8 @@ EXPANDABLE: dict[str, Graph] = {
     "charge": {
         "customer": "customer",
         "payment_intent": "payment_intent",
-        "balance_transaction": None,
-        "failure_balance_transaction": None,
+        "balance_transaction": "balance_transaction",
+        "failure_balance_transaction": "balance_transaction",
         "application": None,
         "application_fee": None,
         "on_behalf_of": None,
@@ -42,8 +43,8 @@ EXPANDABLE: dict[str, Graph] = {
         "charge": "charge",
         "payment_intent": "payment_intent",
         "payment_method": "payment_method",
-        "balance_transaction": None,
-        "failure_balance_transaction": None,
+        "balance_transaction": "balance_transaction",
+        "failure_balance_transaction": "balance_transaction",
         "source_transfer_reversal": None,
         "transfer_reversal": None,
     },
@@ -59,6 +60,7 @@ EXPANDABLE: dict[str, Graph] = {
     },
     "payment_method": {"customer": "customer"},
     "refunds": {"data": "refund"},
+    "balance_transaction": {"source": ("charge", "refund", "dispute")},
 }
 
 Tree = dict[str, "Tree"]
@@ -92,6 +94,8 @@ def apply(world: World, value: Any, tree: Tree) -> Any:
         return value
     expanded = dict(value)
     for name, below in tree.items():
+        if name not in value and name != "refunds":
+            continue
         inner = _object(world, value, name)
         expanded[name] = apply(world, inner, below) if below else inner
     return expanded
@@ -106,7 +110,13 @@ def _check(kind: str, names: list[str], path: str) -> None:
         last = position == len(names) - 1
         if last and isinstance(following, dict):
             raise _cannot(path)
-        graph = EXPANDABLE.get(following, {}) if isinstance(following, str) else following
+        graph = _graph(following) if isinstance(following, str | tuple) else following
+
+
+def _graph(kinds: str | tuple[str, ...]) -> Graph:
+    """What can be expanded in an object of that kind, or of any of those kinds."""
+    named = (kinds,) if isinstance(kinds, str) else kinds
+    return {name: below for kind in named for name, below in EXPANDABLE.get(kind, {}).items()}
 
 
 def _object(world: World, parent: Json, name: str) -> Any:
@@ -118,7 +128,7 @@ def _object(world: World, parent: Json, name: str) -> Any:
         return value
     table = world.table(value)
     found = table.get(value) if table is not None else None
-    return found if found is not None else value
+    return world.current(found) if found is not None else value
 
 
 def _cannot(path: str) -> Exception:

@@ -6,15 +6,19 @@ Source: "How PaymentIntents work" (lifecycle) and the error messages of the API.
     challenge   the customer must act (3-D Secure)          decline     the attempt was refused
     authorize   approved, capture_method=manual             pay         approved and captured
     submit      a debit is on its way to the bank           settle      the bank paid it
-    verify      authenticated, confirmation_method=manual   capture     the authorized money is taken
+    verify      authenticated, confirmation_method=manual
     cancel      by the API                                  expire      by Stripe, after the authorization ran out
+    capture     the authorized money is taken, finally      capture_part   a part of it (multicapture)
+    release     what was left of several captures ran out   withdraw       canceled before the bank had the debit
 
 An input that is not in a status's row is refused (`payment_intent_unexpected_state`) and changes nothing.
 """
 
 from enum import StrEnum
+from typing import Any
 
 from sandbox.stripe.errors import Json, StripeError, state_error
+from sandbox.stripe.world import World
 
 
 class Status(StrEnum):
@@ -38,6 +42,9 @@ class Input(StrEnum):
     SETTLE = "settle"
     VERIFY = "verify"
     CAPTURE = "capture"
+    CAPTURE_PART = "capture_part"
+    RELEASE = "release"
+    WITHDRAW = "withdraw"
     CANCEL = "cancel"
     EXPIRE = "expire"
 
@@ -63,8 +70,18 @@ TRANSITIONS: dict[Status, dict[Input, Status]] = {
     _S.REQUIRES_PAYMENT_METHOD: _OPEN,
     _S.REQUIRES_CONFIRMATION: _OPEN,
     _S.REQUIRES_ACTION: {**_OPEN, _I.VERIFY: _S.REQUIRES_CONFIRMATION},
-    _S.PROCESSING: {_I.SETTLE: _S.SUCCEEDED, _I.DECLINE: _S.REQUIRES_PAYMENT_METHOD},
-    _S.REQUIRES_CAPTURE: {_I.CAPTURE: _S.SUCCEEDED, _I.CANCEL: _S.CANCELED, _I.EXPIRE: _S.CANCELED},
+    _S.PROCESSING: {
+        _I.SETTLE: _S.SUCCEEDED,
+        _I.DECLINE: _S.REQUIRES_PAYMENT_METHOD,
+        _I.WITHDRAW: _S.CANCELED,
+    },
+    _S.REQUIRES_CAPTURE: {
+        _I.CAPTURE_PART: _S.REQUIRES_CAPTURE,
+        _I.CAPTURE: _S.SUCCEEDED,
+        _I.RELEASE: _S.SUCCEEDED,
+        _I.CANCEL: _S.CANCELED,
+        _I.EXPIRE: _S.CANCELED,
+    },
     _S.SUCCEEDED: {},
     _S.CANCELED: {},
 }
@@ -81,6 +98,11 @@ def step(status: str, happened: Input) -> Status:
     following = TRANSITIONS[Status(status)].get(happened)
     assert following is not None, f"{happened} in {status}"
     return following
+
+
+def move(world: World, intent: Json, happened: Input, **changes: Any) -> Json:
+    """The stored intent after that, with what else changed."""
+    return world.payment_intents.change(intent, status=str(step(intent["status"], happened)), **changes)
 
 
 def refuse_confirm(intent: Json) -> StripeError | None:
@@ -106,7 +128,8 @@ def refuse_cancel(intent: Json) -> StripeError | None:
         return None
     return state_error(
         f"You cannot cancel this PaymentIntent because it has a status of {status}. Only a PaymentIntent with one of the "
-        f"following statuses may be canceled: {', '.join(CANCELABLE)}.",
+        "following statuses may be canceled: requires_payment_method, requires_capture, requires_reauthorization, "
+        "requires_confirmation, requires_action, expired, processing.",
         intent,
     )
 
@@ -115,6 +138,12 @@ def refuse_capture(intent: Json) -> StripeError | None:
     status = intent["status"]
     if status in CAPTURABLE:
         return None
+    if status == Status.SUCCEEDED and intent["capture_method"] == "manual":
+        return state_error(
+            "The remaining amount on this PaymentIntent could not be captured because the remainder of the authorized amount "
+            "has been released.",
+            intent,
+        )
     return state_error(
         f"This PaymentIntent could not be captured because it has a status of {status}. Only a PaymentIntent with one of "
         f"the following statuses may be captured: {', '.join(CAPTURABLE)}.",

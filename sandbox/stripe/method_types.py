@@ -80,14 +80,6 @@ def chosen(intent: Json, params: Json) -> Json:
     }
 
 
-def options(kind: str) -> Json:
-    if kind == "card":
-        return {"installments": None, "mandate_options": None, "network": None, "request_three_d_secure": "automatic"}
-    if kind == "us_bank_account":
-        return {"verification_method": "automatic"}
-    return {}
-
-
 def check_confirmation(world: World, intent: Json, params: Json) -> None:
     """Server-side confirmation under automatic payment methods: "you're now required to provide a `return_url`, unless
     `off_session=true`", and "you can't use `error_on_requires_action`" (2023-08-16). Stripe.js brings its own return_url.

@@ -31,6 +31,12 @@ PAYMENT_METHOD_KINDS = (
     "us_bank_account", "wechat_pay", "zip",
 )  # fmt: skip
 
+CARD_OPTIONS_UNMODELLED = (
+    "cvc_token", "installments", "mandate_options", "moto", "network", "request_extended_authorization",
+    "request_incremental_authorization", "request_overcapture", "require_cvc_recollection", "setup_credential_usage",
+    "statement_descriptor_suffix_kana", "statement_descriptor_suffix_kanji", "stored_credential_usage", "three_d_secure",
+)  # fmt: skip
+
 _ADDRESS: Spec = {name: unsettable(string()) for name in ("city", "country", "line1", "line2", "postal_code", "state")}
 _SHIPPING: Spec = {
     "address": required(mapping(_ADDRESS)),
@@ -73,6 +79,21 @@ PAYMENT_METHOD_DATA: Spec = {
     **_KINDS,
 }
 
+METHOD_OPTIONS: Spec = {
+    **{kind: optional(free) for kind in (*PAYMENT_METHOD_KINDS, "card_present")},
+    "card": unsettable(
+        mapping(
+            {
+                **{name: optional(free) for name in CARD_OPTIONS_UNMODELLED},
+                "capture_method": unsettable(enum("manual")),
+                "request_multicapture": optional(enum("if_available", "never")),
+                "request_three_d_secure": optional(enum("any", "automatic", "challenge")),
+                "setup_future_usage": unsettable(enum("none", "off_session", "on_session")),
+            }
+        )
+    ),
+}
+
 _FUTURE_USAGE = enum("off_session", "on_session")
 _CAPTURE = enum("automatic", "automatic_async", "manual")
 _INTENT: Spec = {
@@ -90,7 +111,7 @@ _INTENT: Spec = {
     "payment_method": unsettable(string()),
     "payment_method_configuration": optional(free),
     "payment_method_data": optional(mapping(PAYMENT_METHOD_DATA)),
-    "payment_method_options": optional(free),
+    "payment_method_options": optional(mapping(METHOD_OPTIONS)),
     "payment_method_types": optional(array(string())),
     "receipt_email": unsettable(string(800)),
     "setup_future_usage": unsettable(_FUTURE_USAGE),
@@ -142,7 +163,7 @@ INTENT_RETRIEVE: Spec = {
 }
 INTENT_CAPTURE: Spec = {
     "amount_details": optional(free),
-    "amount_to_capture": optional(integer(1)),
+    "amount_to_capture": optional(integer()),
     "application_fee_amount": optional(free),
     "final_capture": optional(boolean),
     "hooks": optional(free),
@@ -248,6 +269,15 @@ REFUND_CREATE: Spec = {
 }
 REFUND_UPDATE: Spec = {"metadata": optional(metadata), **EXPAND}
 REFUND_LIST: Spec = {**PAGE, **CREATED, "charge": optional(string()), "payment_intent": optional(string())}
+
+BALANCE_LIST: Spec = {
+    **PAGE,
+    **CREATED,
+    "currency": optional(currency),
+    "payout": optional(string()),
+    "source": optional(string()),
+    "type": optional(string()),
+}
 
 EVENT_LIST: Spec = {
     **PAGE,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.stripe import attempts, method_types, payment_methods
+from sandbox.stripe import attempts, captures, method_options, method_types, payment_methods
 from sandbox.stripe.errors import Json, StripeError, invalid_request, missing_resource, parameter_error, state_error
 from sandbox.stripe.intents import Input, Status, refuse_cancel, refuse_capture, refuse_confirm, refuse_update, step
 from sandbox.stripe.validation import check_amount, merge_metadata
@@ -81,6 +81,7 @@ def update(world: World, object_id: str, params: Json) -> Json:
     if "customer" in params:
         changes["customer"] = _customer(world, params["customer"])
     changes |= method_types.chosen(intent, params)
+    changes |= method_options.changed({**intent, **changes}, params)
     draft = {**intent, **changes}
     method = _method(world, params)
     if method is not None:
@@ -107,6 +108,7 @@ def confirm(world: World, object_id: str, params: Json) -> Json:
         raise refusal
     changes = {name: params[name] for name in PLAIN if name in params}
     changes |= method_types.chosen(intent, params)
+    changes |= method_options.changed({**intent, **changes}, params)
     draft = {**intent, **changes}
     method = _method(world, params)
     if method is not None:
@@ -122,28 +124,28 @@ def capture(world: World, object_id: str, params: Json) -> Json:
     intent = world.payment_intents.need(object_id, "intent", in_path=True)
     if refusal := refuse_capture(intent):
         raise refusal
-    amount: int = {"amount_to_capture": intent["amount_capturable"], **params}["amount_to_capture"]
-    if amount > intent["amount_capturable"]:
-        message = (
-            f"The requested capture amount is greater than the amount you can capture for this PaymentIntent: {amount}"
-        )
-        message += f" is more than {intent['amount_capturable']}."
-        raise invalid_request(message, code="amount_too_large", param="amount_to_capture", stored=True)
+    final: bool = params.get("final_capture", True)
+    if refusal := captures.refuse_amount(world, intent, params.get("amount_to_capture"), final=final):
+        raise refusal
     changes: Json = {
         name: params[name] for name in ("statement_descriptor", "statement_descriptor_suffix") if name in params
     }
     if "metadata" in params:
         changes["metadata"] = merge_metadata(intent["metadata"], params["metadata"])
     intent = world.payment_intents.change(intent, **changes)
-    return attempts.capture(world, intent, amount)
+    amount: int = {"amount_to_capture": intent["amount_capturable"], **params}["amount_to_capture"]
+    return captures.capture(world, intent, amount, final=final)
 
 
 def cancel(world: World, object_id: str, params: Json) -> Json:
     """POST /v1/payment_intents/:id/cancel."""
     intent = world.payment_intents.need(object_id, "intent", in_path=True)
+    reason = params.get("cancellation_reason")
+    if intent["status"] == Status.PROCESSING and world.terms.cancel_processing:
+        return attempts.withdraw(world, intent, reason)
     if refusal := refuse_cancel(intent):
         raise refusal
-    return attempts.cancel(world, intent, params.get("cancellation_reason"))
+    return captures.cancel(world, intent, reason)
 
 
 def _confirm(world: World, intent: Json, params: Json) -> Json:
@@ -199,7 +201,7 @@ def _new(world: World, params: Json, customer: str | None) -> Json:
         "on_behalf_of": None,
         "payment_method": None,
         "payment_method_configuration_details": None,
-        "payment_method_options": {kind: method_types.options(kind) for kind in types},
+        "payment_method_options": method_options.of(types, params.get("payment_method_options")),
         "payment_method_types": types,
         "processing": None,
         "receipt_email": params.get("receipt_email"),

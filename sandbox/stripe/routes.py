@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sandbox.stripe import (
     account,
+    balance,
     charges,
     customers,
     events,
@@ -40,8 +41,8 @@ def _list(handler: Handler, spec: Spec, returns: str, *, item: bool = False) -> 
     return Route(handler, spec, returns, item=item, listed=True)
 
 
-_PI, _CUS, _PM, _CH, _RE, _EVT, _WE = (
-    "payment_intent", "customer", "payment_method", "charge", "refund", "event", "webhook_endpoint",
+_PI, _CUS, _PM, _CH, _RE, _EVT, _WE, _TXN = (
+    "payment_intent", "customer", "payment_method", "charge", "refund", "event", "webhook_endpoint", "balance_transaction",
 )  # fmt: skip
 
 ROUTES: dict[str, Route] = {
@@ -84,7 +85,9 @@ ROUTES: dict[str, Route] = {
     "POST webhook_endpoints/:id": _item(webhook_endpoints.update, parameters.ENDPOINT_UPDATE, _WE),
     "DELETE webhook_endpoints/:id": _item(webhook_endpoints.delete, {}, _WE),
     "GET account": Route(account.retrieve, EXPAND, "account"),
-    "GET balance": Route(account.balance, EXPAND, "balance"),
+    "GET balance": Route(balance.summary, EXPAND, "balance"),
+    "GET balance_transactions": _list(balance.list_all, parameters.BALANCE_LIST, _TXN),
+    "GET balance_transactions/:id": _item(balance.retrieve, EXPAND, _TXN),
 }
 
 PREFIX = "/v1/"

@@ -8,7 +8,6 @@ import asyncio
 import dataclasses
 import hashlib
 import hmac
-import json
 import random
 import time
 from collections import deque
@@ -18,6 +17,7 @@ from typing import Any
 import aiohttp
 
 from sandbox.stripe.clock import Clock
+from sandbox.stripe.encoding import to_json
 from sandbox.stripe.errors import Json
 from sandbox.stripe.events import matches
 from sandbox.stripe.world import World
@@ -118,13 +118,13 @@ class Webhooks:
         if not endpoints:
             return
         event = self._world.events.change(event, pending_webhooks=len(endpoints))
-        body = json.dumps(event, separators=(",", ":")).encode()
+        body = to_json(event)
         for endpoint in endpoints:
             self._accept(Delivery(event["id"], event["type"], endpoint["id"], body, counts=True))
 
     def redeliver(self, event: Json) -> int:
         """Send an event of the past again, whatever the behaviour says. Returns to how many endpoints."""
-        body = json.dumps(event, separators=(",", ":")).encode()
+        body = to_json(event)
         endpoints = [endpoint["id"] for endpoint in self._world.webhook_endpoints if endpoint["status"] == "enabled"]
         for endpoint_id in endpoints:
             self._later(self._opened(Delivery(event["id"], event["type"], endpoint_id, body, counts=False)), 0)

@@ -6,11 +6,12 @@ Handlers are plain functions of the world and the request; they run to their end
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sandbox.stripe.cards import Card
+from sandbox.stripe.cards import Card, RefundFate
 from sandbox.stripe.clock import Clock
 from sandbox.stripe.errors import Json
 from sandbox.stripe.ids import Ids
 from sandbox.stripe.tables import Table
+from sandbox.stripe.terms import Terms
 
 # What the Stripe SDK 16.1 pins (`stripe.api_version`).
 API_VERSION = "2026-10-28.endive"
@@ -53,6 +54,7 @@ class Backstage:
     # Distinguishes attempts: a late timer or an old 3-D Secure page must not settle a newer attempt.
     attempt: int = 0
     use_stripe_sdk: bool = False
+    parts: int = 0  # captures so far
 
 
 class World:
@@ -64,16 +66,21 @@ class World:
         self.clock = clock or Clock()
         self.ids = Ids(seed)
         self.settings = settings or Settings()
+        self.terms = Terms()
         self.account_id = self.ids.new("acct", 16)
         self.customers = Table("customer", "/v1/customers")
         self.payment_methods = Table("PaymentMethod", "/v1/payment_methods", ("customer",))
         self.payment_intents = Table("payment_intent", "/v1/payment_intents", ("customer",))
         self.charges = Table("charge", "/v1/charges", ("payment_intent", "customer"))
         self.refunds = Table("refund", "/v1/refunds", ("charge", "payment_intent"))
+        self.disputes = Table("dispute", "/v1/disputes", ("charge", "payment_intent"))
+        self.balance_transactions = Table("balance transaction", "/v1/balance_transactions", ("source",))
         self.events = Table("event", "/v1/events")
         self.webhook_endpoints = Table("webhook endpoint", "/v1/webhook_endpoints")
         self.cards: dict[str, Card] = {}
         self.consumed: set[str] = set()
+        # Per charge: what becomes of its refunds, and why they fail, where the control API has said so.
+        self.refund_fates: dict[str, tuple[RefundFate, str]] = {}
         self.set_up: set[str] = set()
         self.backstage: dict[str, Backstage] = {}
         self.secrets: dict[str, list[str]] = {}
@@ -122,9 +129,17 @@ class World:
             "pi": self.payment_intents,
             "ch": self.charges,
             "re": self.refunds,
+            "du": self.disputes,
+            "txn": self.balance_transactions,
             "evt": self.events,
             "we": self.webhook_endpoints,
         }.get(object_id.partition("_")[0])
+
+    def current(self, row: Json) -> Json:
+        """The object as of now: a balance transaction becomes available without anybody touching it."""
+        if row["object"] == "balance_transaction" and row["status"] == "pending":
+            return {**row, "status": "available"} if row["available_on"] <= self.clock.seconds() else row
+        return row
 
     def _prune_events(self) -> None:
         horizon = self.clock.seconds() - EVENT_RETENTION_S

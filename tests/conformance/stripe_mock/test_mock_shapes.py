@@ -50,6 +50,7 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
 
         customer = await post("/v1/customers", {"email": "a@example.com"})
         form = {"amount": "2000", "currency": "usd", "confirm": "true", "return_url": "https://shop.example/"}
+        form["capture_method"] = "automatic"
         await post("/v1/payment_intents", {**form, "payment_method": "pm_card_chargeDeclined"})
         intent = await post("/v1/payment_intents", {**form, "payment_method": "pm_card_visa"})
         refund = await post("/v1/refunds", {"payment_intent": intent["id"], "amount": "5"})
@@ -59,6 +60,7 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
         for name, path in {
             "account": "account",
             "balance": "balance",
+            "balance_transaction": f"balance_transactions/{refund['balance_transaction']}",
             "charge": f"charges/{intent['latest_charge']}",
             "customer": f"customers/{customer['id']}",
             "event": f"events/{event['id']}",
@@ -70,7 +72,9 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
         }.items():
             await get(name, f"/v1/{path}")
     for answer in pairs["event"]:
-        del answer["data"]["object"]  # whatever the event is about; here a charge, there a plan
+        # Whatever the event is about (here a charge, there a plan), and what changed, which only updates tell.
+        answer["data"].pop("previous_attributes", None)
+        del answer["data"]["object"]
     for answer in pairs["list"]:
         answer["data"] = []  # compared on its own
     return pairs

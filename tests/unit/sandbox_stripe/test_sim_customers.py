@@ -108,8 +108,8 @@ async def test_charges_take_metadata(sdk: V1Services, raw: Raw) -> None:
     assert event["data"]["previous_attributes"] == {"metadata": {"note": None}}
 
 
-async def test_the_balance_is_what_was_captured_less_what_went_back(sdk: V1Services) -> None:
-    """Captured 2000 and refunded 500 leave 1500 pending."""
+async def test_the_balance_is_the_net_of_all_transactions(sdk: V1Services) -> None:
+    """Captured 2000 less a fee of 88 are pending, and the refund of 500 has left what is available."""
     intent = await sdk.payment_intents.create_async(
         {
             "amount": 2000,
@@ -117,8 +117,10 @@ async def test_the_balance_is_what_was_captured_less_what_went_back(sdk: V1Servi
             "payment_method": "pm_card_visa",
             "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
             "confirm": True,
+            "capture_method": "automatic",
         }
     )
     await sdk.refunds.create_async({"payment_intent": intent.id, "amount": 500})
     balance = await sdk.balance.retrieve_async()
-    assert [(row.currency, row.amount) for row in balance.pending] == [("usd", 1500)]
+    assert [(row.currency, row.amount) for row in balance.pending] == [("usd", 1912)]
+    assert [(row.currency, row.amount) for row in balance.available] == [("usd", -500)]

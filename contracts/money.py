@@ -39,7 +39,7 @@ _PRESENTMENT = """
     omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek sgd shp sle sos srd szl thb tjs tnd top try ttd twd
     tzs uah ugx usd uyu uzs vnd vuv wst xaf xcd xcg xof xpf yer zar zmw
 """
-"""What Stripe charges. It still lists ANG, BGN and STD, which ISO 4217 has withdrawn: those are unknown here."""
+"""What Stripe charges. It still lists ANG and STD, which ISO 4217 has withdrawn: those are unknown here."""
 
 _MINIMUM = {
     "usd": 50, "aed": 200, "ars": 50, "aud": 50, "brl": 50, "cad": 50, "chf": 50, "cop": 50, "czk": 1500, "dkk": 250,
@@ -50,8 +50,9 @@ _MINIMUM = {
 """Stripe's minimum charge amounts; where it names none, one step of the currency."""
 
 _MAXIMUM_DIGITS = {"idr": 12, "lbp": 11, "cop": 10, "huf": 10, "jpy": 10, "inr": 9}
-"""LBP, HUF and JPY take these for cards alone. For cards Stripe documents still more, twelve digits, but its API reference
-says eight, and other payment methods keep to it: what is above is refused here rather than after the customer has chosen."""
+"""What methods other than cards take; LBP, HUF and JPY, which there take eight, have what Stripe gave for cards. By its newest
+page cards take twelve in most currencies, but its API reference says eight, and whoever asks does not know yet how the customer
+will pay: what is above is refused here rather than after they have chosen. docs/currencies.md has the whole story."""
 
 _DEFAULT_MAXIMUM_DIGITS = 8
 

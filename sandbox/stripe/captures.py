@@ -69,7 +69,7 @@ def capture(world: World, intent: Json, amount: int, *, final: bool) -> Json:
 
 
 def cancel(world: World, intent: Json, reason: str | None, happened: Input = Input.CANCEL) -> Json:
-    """End the intent; an authorization is released, and a review of it ends."""
+    """End the intent; an authorization is released."""
     if happened is Input.EXPIRE:
         world.emit("charge.expired", world.charges.need(intent["latest_charge"]))
     intent = move(
@@ -83,7 +83,6 @@ def cancel(world: World, intent: Json, reason: str | None, happened: Input = Inp
         processing=None,
     )
     world.emit("payment_intent.canceled", intent)
-    aftermath.canceled(world, intent)
     return intent
 
 

@@ -40,6 +40,16 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a cardholder says against a charge. `final`: it cannot be answered, and is lost as it is made."""
+
+    reason: str
+    case_type: str = "chargeback"  # chargeback | inquiry | compliance | resolution (prevented)
+    network_code: str | None = None
+    final: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One test card (or bank account) and how its issuer behaves."""
 
@@ -59,6 +69,8 @@ class Card:
     settles: bool = True
     # Its money is available at once instead of after the settlement delay.
     bypasses_pending: bool = False
+    # Opened against every charge, which they share between them.
+    claims: tuple[Claim, ...] = ()
 
     @property
     def last4(self) -> str:
@@ -90,6 +102,13 @@ AUTHENTICATION_REQUIRED = Decline(
 )
 
 _ALWAYS = Challenge.ALWAYS
+
+FRAUDULENT = Claim("fraudulent", network_code="10.4")
+NOT_RECEIVED = Claim("product_not_received", network_code="13.1")
+INQUIRY = Claim("fraudulent", "inquiry", "10")
+COMPLIANCE = Claim("noncompliant", "compliance")
+# "All SEPA Direct Debit disputes are final and there's no process for appeal."
+SEPA_DISPUTE = Claim("debit_not_authorized", final=True)
 
 CARDS: tuple[Card, ...] = (
     # Cards by brand
@@ -150,11 +169,13 @@ CARDS: tuple[Card, ...] = (
     Card("4000000000000077", "bypassPending", bypasses_pending=True),
     Card("4000003720000278", "bypassPendingInternational", country="IE", bypasses_pending=True),
     # Disputes: the charge itself succeeds
-    Card("4000000000000259", "createDispute"),
-    Card("4000000000002685", "createDisputeProductNotReceived"),
-    Card("4000000000001976", "createDisputeInquiry"),
+    Card("4000000000000259", "createDispute", claims=(FRAUDULENT,)),
+    Card("4000000000002685", "createDisputeProductNotReceived", claims=(NOT_RECEIVED,)),
+    Card("4000000000001976", "createDisputeInquiry", claims=(INQUIRY,)),
     Card("4000000000005423", "createIssuerFraudRecord"),
-    Card("4000000404000079", "createComplianceDispute"),
+    Card("4000000404000079", "createMultipleDisputes", claims=(FRAUDULENT, NOT_RECEIVED)),
+    Card("4000000404000038", "createCe3EligibleDispute", claims=(FRAUDULENT,)),
+    Card("4000008400000779", "createComplianceDispute", claims=(COMPLIANCE,)),
     # Refunds
     Card("4000000000007726", "pendingRefund", refund=RefundFate.PENDING),
     Card("4000000000005126", "refundFail", refund=RefundFate.FAILS_LATER),
@@ -197,6 +218,9 @@ ALIASES = {
     "authenticationRequiredOnSetupForOffSession": "authenticationRequiredSetupForOffSession",
     "threeDSecureNotSupported": "amex",
     "us": "visa",
+    "visa_createDispute": "createDispute",
+    "visa_createDisputeInquiry": "createDisputeInquiry",
+    "visa_createDisputeProductNotReceived": "createDisputeProductNotReceived",
 }
 
 
@@ -229,7 +253,7 @@ ACCOUNTS: tuple[Card, ...] = (
     Card("DE08370400440532013003", "sepaDebit_success_delayed", kind=_SEPA, country="DE"),
     Card("DE62370400440532013001", "sepaDebit_failed", kind=_SEPA, country="DE", bounce=_SEPA_FAILED),
     Card("DE78370400440532013004", "sepaDebit_failed_delayed", kind=_SEPA, country="DE", bounce=_SEPA_FAILED),
-    Card("DE35370400440532013002", "sepaDebit_disputed", kind=_SEPA, country="DE"),
+    Card("DE35370400440532013002", "sepaDebit_disputed", kind=_SEPA, country="DE", claims=(SEPA_DISPUTE,)),
     Card("DE65370400440002222227", "sepaDebit_insufficientFunds", kind=_SEPA, country="DE", bounce=_SEPA_FUNDS),
     Card("AT611904300234573201", "sepaDebit_at_success", kind=_SEPA, country="AT"),
     Card("AT321904300235473204", "sepaDebit_at_delayed", kind=_SEPA, country="AT"),

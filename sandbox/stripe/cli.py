@@ -60,6 +60,20 @@ def parser() -> argparse.ArgumentParser:
         metavar="MS",
         help="when charge.updated brings the balance transaction under automatic_async (%(default)s)",
     )
+    made.add_argument(
+        "--dispute-delay-ms",
+        type=int,
+        default=int(defaults.dispute_delay_s * 1000),
+        metavar="MS",
+        help="when a dispute card disputes (%(default)s)",
+    )
+    made.add_argument(
+        "--evidence-delay-ms",
+        type=int,
+        default=int(defaults.evidence_delay_s * 1000),
+        metavar="MS",
+        help="when a bank decides on test evidence (%(default)s)",
+    )
     return made
 
 
@@ -75,6 +89,8 @@ def main(argv: list[str]) -> int:
             processing_delay_s=arguments.processing_delay_ms / 1000,
             refund_delay_s=arguments.refund_delay_ms / 1000,
             balance_delay_s=arguments.balance_delay_ms / 1000,
+            dispute_delay_s=arguments.dispute_delay_ms / 1000,
+            evidence_delay_s=arguments.evidence_delay_ms / 1000,
         ),
     )
     try:

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.stripe import attempts, dashboard, ledger
+from sandbox.stripe import attempts, dashboard, issuer, ledger
 from sandbox.stripe.api import Api
 from sandbox.stripe.control_requests import Endpoint, explained, only, read
 from sandbox.stripe.encoding import Answer
@@ -37,6 +37,7 @@ INDEX = {
     "GET|POST /_sim/3ds/{id}": "the page that a customer sees",
     "GET|POST|DELETE /_sim/account": "settlement currency, exchange rates, fees, features",
     **dashboard.INDEX,
+    **issuer.INDEX,
 }  # fmt: skip
 
 DEFAULT_LIMIT = 1000
@@ -71,7 +72,7 @@ class Control:
             ("/_sim/payment_intents/{intent_id}/settle", self.settle, ["POST"]),
         ]
         own = [Route(path, explained(endpoint), methods=methods) for path, endpoint, methods in table]
-        return [*own, *dashboard.routes(self._world)]
+        return [*own, *dashboard.routes(self._world), *issuer.routes(self._world)]
 
     async def index(self, _request: Request) -> Response:
         return Answer(INDEX)

@@ -59,6 +59,7 @@ EXPANDABLE: dict[str, Graph] = {
         "test_clock": None,
     },
     "payment_method": {"customer": "customer"},
+    "dispute": {"charge": "charge", "payment_intent": "payment_intent"},
     "refunds": {"data": "refund"},
     "balance_transaction": {"source": ("charge", "refund", "dispute")},
 }

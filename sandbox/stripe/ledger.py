@@ -25,6 +25,7 @@ def entry(world: World, intent: Json) -> Json:
         "charges": len(charges),
         "succeeded_charges": len(good),
         "refunds": _refunds(world, intent["id"]),
+        "disputes": _disputes(world, intent["id"]),
         "metadata": intent["metadata"],
     }
 
@@ -72,3 +73,8 @@ def double_charged(rows: list[Json]) -> list[Json]:
 def _refunds(world: World, intent_id: str) -> list[Json]:
     names = ("id", "amount", "status", "metadata")
     return [{name: refund[name] for name in names} for refund in world.refunds.where("payment_intent", intent_id)]
+
+
+def _disputes(world: World, intent_id: str) -> list[Json]:
+    names = ("id", "amount", "status", "reason")
+    return [{name: dispute[name] for name in names} for dispute in world.disputes.where("payment_intent", intent_id)]

@@ -3,6 +3,7 @@
 `free` marks what Stripe has and the simulator accepts without modelling it.
 """
 
+from sandbox.stripe.disputes import EVIDENCE
 from sandbox.stripe.validation import (
     CREATED,
     EXPAND,
@@ -30,6 +31,8 @@ PAYMENT_METHOD_KINDS = (
     "revolut_pay", "samsung_pay", "satispay", "scalapay", "sepa_debit", "sequra", "sofort", "sunbit", "swish", "twint", "upi",
     "us_bank_account", "wechat_pay", "zip",
 )  # fmt: skip
+
+MAX_EVIDENCE = 20_000  # "Has a maximum character count of 20,000"
 
 CARD_OPTIONS_UNMODELLED = (
     "cvc_token", "installments", "mandate_options", "moto", "network", "request_extended_authorization",
@@ -269,6 +272,23 @@ REFUND_CREATE: Spec = {
 }
 REFUND_UPDATE: Spec = {"metadata": optional(metadata), **EXPAND}
 REFUND_LIST: Spec = {**PAGE, **CREATED, "charge": optional(string()), "payment_intent": optional(string())}
+
+DISPUTE_UPDATE: Spec = {
+    "evidence": optional(
+        mapping(
+            {
+                **{name: optional(string(MAX_EVIDENCE)) for name in EVIDENCE},
+                "appeal": optional(free),
+                "enhanced_evidence": optional(free),
+            }
+        )
+    ),
+    "intended_submission_method": optional(enum("manual", "prefer_manual", "prefer_smart_disputes", "smart_disputes")),
+    "metadata": optional(metadata),
+    "submit": optional(boolean),
+    **EXPAND,
+}
+DISPUTE_LIST: Spec = {**PAGE, **CREATED, "charge": optional(string()), "payment_intent": optional(string())}
 
 BALANCE_LIST: Spec = {
     **PAGE,

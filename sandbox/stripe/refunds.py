@@ -4,7 +4,7 @@ Those of cards succeed at once; two test cards make one pending, or fail after i
 payment's refunds do so. Since 2025-03-31.basil a partial capture or a cancellation makes no refund.
 """
 
-from sandbox.stripe import aftermath, balance, currencies, refund_states
+from sandbox.stripe import balance, currencies, refund_states
 from sandbox.stripe.cards import RefundFate
 from sandbox.stripe.errors import Json, invalid_request, parameter_error
 from sandbox.stripe.validation import merge_metadata
@@ -105,7 +105,6 @@ def begin(
         charge = world.charges.change(charge, fraud_details={**charge["fraud_details"], "user_report": "fraudulent"})
     world.emit("refund.created", refund)
     world.emit("charge.refunded", charge, before=before)
-    aftermath.refunded(world, charge, fraudulent=reason == "fraudulent")
     _follow(world, refund["id"], fate, failure)
     return refund
 

@@ -8,6 +8,7 @@ from sandbox.stripe import (
     balance,
     charges,
     customers,
+    disputes,
     events,
     parameters,
     payment_intents,
@@ -41,8 +42,9 @@ def _list(handler: Handler, spec: Spec, returns: str, *, item: bool = False) -> 
     return Route(handler, spec, returns, item=item, listed=True)
 
 
-_PI, _CUS, _PM, _CH, _RE, _EVT, _WE, _TXN = (
+_PI, _CUS, _PM, _CH, _RE, _EVT, _WE, _TXN, _DU = (
     "payment_intent", "customer", "payment_method", "charge", "refund", "event", "webhook_endpoint", "balance_transaction",
+    "dispute",
 )  # fmt: skip
 
 ROUTES: dict[str, Route] = {
@@ -77,6 +79,10 @@ ROUTES: dict[str, Route] = {
     "GET refunds/:id": _item(refunds.retrieve, EXPAND, _RE),
     "POST refunds/:id": _item(refunds.update, parameters.REFUND_UPDATE, _RE),
     "POST refunds/:id/cancel": _item(refunds.cancel, EXPAND, _RE),
+    "GET disputes": _list(disputes.list_all, parameters.DISPUTE_LIST, _DU),
+    "GET disputes/:id": _item(disputes.retrieve, EXPAND, _DU),
+    "POST disputes/:id": _item(disputes.update, parameters.DISPUTE_UPDATE, _DU),
+    "POST disputes/:id/close": _item(disputes.close, EXPAND, _DU),
     "GET events": _list(events.list_all, parameters.EVENT_LIST, _EVT),
     "GET events/:id": _item(events.retrieve, EXPAND, _EVT),
     "POST webhook_endpoints": Route(webhook_endpoints.create, parameters.ENDPOINT_CREATE, _WE),

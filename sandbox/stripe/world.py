@@ -30,6 +30,8 @@ class Settings:
     )
     refund_delay_s: float = 3.0  # when a pending refund succeeds, or one that fails later fails
     balance_delay_s: float = 1.0  # automatic_async: the balance transaction follows the confirmation
+    dispute_delay_s: float = 0.5  # "a dispute is immediately created": test mode takes half a second
+    evidence_delay_s: float = 3.0  # how long a bank thinks about test evidence; about five seconds in test mode
     authorization_s: float = 7 * 24 * 3600  # "7 days by default" for online card payments
 
 

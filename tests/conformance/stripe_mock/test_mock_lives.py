@@ -1,5 +1,6 @@
 """What a payment leaves behind on its ways is valid by Stripe's OpenAPI document, as objects and as events."""
 
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -7,13 +8,16 @@ import pytest
 
 from sandbox.stripe.app import create_app
 from sandbox.stripe.cards import RefundFate
+from sandbox.stripe.dispute_states import Status
 from sandbox.stripe.server import serve
 from tests.conformance.stripe_mock.document import load, violations
 from tests.conformance.stripe_mock.process import NotHereError
 from tests.unit.sandbox_stripe.intents import PLAIN, created
 from tests.unit.sandbox_stripe.raw import Raw, raw_client
 
-KINDS = ("payment_intents", "charges", "refunds", "balance_transactions", "customers", "payment_methods", "events")
+KINDS = (
+    "payment_intents", "charges", "refunds", "disputes", "balance_transactions", "customers", "payment_methods", "events",
+)  # fmt: skip
 PAID = f"{PLAIN}&confirm=true&payment_method="
 MONTH_S = 30 * 24 * 3600
 
@@ -67,7 +71,19 @@ async def conversion(raw: Raw) -> None:
     await raw.post("/v1/refunds", f"payment_intent={debit['id']}")
 
 
-STORIES: tuple[Story, ...] = (captures, refunds, conversion)
+async def disputes(raw: Raw) -> None:
+    """A dispute of every kind, in every status."""
+    for kind, status in itertools.product(("chargeback", "compliance", "final", "inquiry", "prevented"), Status):
+        intent = await created(raw, f"{PAID}pm_card_visa&capture_method=automatic")
+        made = await raw.control(f"payment_intents/{intent['id']}/dispute", {"kind": kind, "amount": 500})
+        await raw.post(f"/v1/disputes/{made['id']}", "evidence[uncategorized_text]=x&submit=false")
+        await raw.control(f"disputes/{made['id']}/move", {"to": status})
+    for account in ("sepaDebit_disputed", "card_createMultipleDisputes"):
+        form = f"amount=2000&currency=eur&confirm=true&payment_method=pm_{account}"
+        await raw.post("/v1/payment_intents", f"{form}&payment_method_types[]=card&payment_method_types[]=sepa_debit")
+
+
+STORIES: tuple[Story, ...] = (captures, refunds, conversion, disputes)
 
 
 async def everything(raw: Raw) -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ ALLOWED = {
     "charge.refunds: missing": "not included since 2022-11-15, only by expand[]=refunds; stripe-mock's fixture has it",
     "charge.source: extra": "Stripe still sends null",
     "customer.customer_account: extra": "optional in the API, Stripe sends null",
+    "dispute.evidence_details.submission_method: extra": "of the SDK's version, which is newer than stripe-mock's document",
     "payment_intent.amount_details.tip: extra": "optional in the API, Stripe sends {}",
     "payment_intent.automatic_payment_methods.allow_redirects: extra": "optional in the API, Stripe always sends it",
     "payment_intent.payment_method_options.card: extra": "stripe-mock's fixture has no options at all",
@@ -44,6 +45,10 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
                     pairs[name] = ours, await response.json()
             return ours
 
+        async def post_json(path: str) -> Any:
+            async with session.post(run.address + path, json={}) as response:
+                return await response.json()
+
         async def get(name: str, path: str) -> None:
             async with session.get(run.address + path) as mine, session.get(mock + path) as its:
                 pairs[name] = await mine.json(), await its.json()
@@ -54,6 +59,8 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
         await post("/v1/payment_intents", {**form, "payment_method": "pm_card_chargeDeclined"})
         intent = await post("/v1/payment_intents", {**form, "payment_method": "pm_card_visa"})
         refund = await post("/v1/refunds", {"payment_intent": intent["id"], "amount": "5"})
+        disputed = await post("/v1/payment_intents", {**form, "payment_method": "pm_card_visa"})
+        dispute = await post_json(f"/_sim/payment_intents/{disputed['id']}/dispute")
         hook = {"url": "https://shop.example/hook", "enabled_events[]": "charge.succeeded"}
         endpoint = await post("/v1/webhook_endpoints", hook, "new_webhook_endpoint")
         event = run.simulator.world.events.page({})["data"][0]
@@ -62,6 +69,7 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
             "balance": "balance",
             "balance_transaction": f"balance_transactions/{refund['balance_transaction']}",
             "charge": f"charges/{intent['latest_charge']}",
+            "dispute": f"disputes/{dispute['id']}",
             "customer": f"customers/{customer['id']}",
             "event": f"events/{event['id']}",
             "list": "payment_intents?limit=1",

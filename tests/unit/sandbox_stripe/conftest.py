@@ -14,7 +14,9 @@ from tests.unit.sandbox_stripe.receiver import SECRET, Receiver, receiving
 from tests.unit.sandbox_stripe.sdk import official_client
 
 # So long that nothing settles by itself: tests move the clock.
-SLOW = Settings(processing_delay_s=3600, refund_delay_s=3600, balance_delay_s=3600)
+SLOW = Settings(
+    processing_delay_s=3600, refund_delay_s=3600, balance_delay_s=3600, dispute_delay_s=3600, evidence_delay_s=3600
+)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from contracts.replies import Reply
 from tests.fake_stripe import KEYS_KEPT, Fault
 from worker.customers import SetupSecret
 from worker.domain.customer_limits import MAX_METHODS
-from worker.domain.customer_messages import CustomerAnswer, CustomerChanged, CustomerReadFailed, CustomerSeen
+from worker.domain.customer_messages import CustomerAnswer, CustomerChanged, CustomerRead, CustomerReadFailed
 from worker.domain.customer_record import Customer, CustomerCall, CustomerOperation, SavedMethod
 from worker.domain.messages import Result, StripeProblem
 from worker.domain.record import Address
@@ -94,6 +94,7 @@ class HeldSetup:
     """One SetupIntent."""
 
     id: str
+    key: str
     customer: str
     usage: str
     metadata: dict[str, str]
@@ -125,12 +126,16 @@ class Kept:
 
 
 class FakeCustomerStripe:
-    """One account. `news` is what is still to be sent of what happened; the customers are its ledger."""
+    """One account. `news` is what is still to be sent of what happened; the customers are its ledger.
+
+    `stolen` are methods that were detached for somebody else than their owner: Stripe would let that happen.
+    """
 
     def __init__(self) -> None:
         self.customers: dict[str, HeldCustomer] = {}
         self.setups: dict[str, HeldSetup] = {}
         self.detached: set[str] = set()
+        self.stolen: list[str] = []
         self.news: list[CustomerChanged] = []
         self._kept: dict[str, Kept] = {}
         self._count = 0
@@ -239,7 +244,8 @@ class FakeCustomerStripe:
         return Said(Result.DONE, held.id)
 
     def _set_up(self, call: CustomerCall) -> Said:
-        setup = HeldSetup(self._new("seti"), call.target or "", call.params["usage"], dict(call.params["metadata"]))
+        params = call.params
+        setup = HeldSetup(self._new("seti"), call.key, call.target or "", params["usage"], dict(params["metadata"]))
         self.setups[setup.id] = setup
         return Said(Result.DONE, setup.id, setup.secret)
 
@@ -254,6 +260,8 @@ class FakeCustomerStripe:
     def _detach(self, call: CustomerCall) -> Said:
         owner = next((held for held in self.customers.values() if call.method in held.methods), None)
         if owner is not None:
+            if owner.id != call.target:
+                self.stolen.append(call.method)
             self.remove(owner.id, call.method)
             return Said(Result.DONE)
         if call.method in self.detached:
@@ -292,12 +300,12 @@ class FakeCustomerGateway:
             replayed=said.replayed,
         )
 
-    async def read(self, stripe_id: str, version: int) -> CustomerSeen | CustomerReadFailed:
+    async def read(self, stripe_id: str, version: int) -> CustomerRead | CustomerReadFailed:
         fault = self._fault()
         if fault is not Fault.NONE:
             return CustomerReadFailed(reason=fault.value)
         methods = self._stripe.read(stripe_id)
-        return CustomerSeen(stripe_id=stripe_id, version=version, deleted=methods is None, methods=methods or ())
+        return CustomerRead(stripe_id=stripe_id, version=version, deleted=methods is None, methods=methods or ())
 
     async def find(self, call: CustomerCall, customer: Customer) -> CustomerAnswer:
         if self._fault() is not Fault.NONE:

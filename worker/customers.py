@@ -23,8 +23,8 @@ from worker.domain.customer_messages import (
     CustomerChanged,
     CustomerCommand,
     CustomerMessage,
+    CustomerRead,
     CustomerReadFailed,
-    CustomerSeen,
     CustomerTick,
     Ensure,
     Erase,
@@ -78,7 +78,7 @@ class CustomerGateway(Protocol):
     async def send(self, call: CustomerCall, customer: Customer, chained: int) -> CustomerAnswer:
         """Perform one call under its key with its exact parameters; `chained` is handed back with the answer."""
 
-    async def read(self, stripe_id: str, version: int) -> CustomerSeen | CustomerReadFailed:
+    async def read(self, stripe_id: str, version: int) -> CustomerRead | CustomerReadFailed:
         """Retrieve a customer and its payment methods, the newest first; it counts only for the version loaded before."""
 
     async def find(self, call: CustomerCall, customer: Customer) -> CustomerAnswer:
@@ -226,7 +226,7 @@ class CustomerHandler:
 
     async def _perform(
         self, effect: CustomerEffect, customer: Customer, chained: int, report: CustomerReport
-    ) -> CustomerAnswer | CustomerSeen | CustomerReadFailed:
+    ) -> CustomerAnswer | CustomerRead | CustomerReadFailed:
         asked: Awaitable[CustomerAnswer]
         match effect:
             case SendCall(call):

@@ -14,10 +14,10 @@ import stripe
 
 from worker.adapters.customer_translate import bears_mark, methods_of
 from worker.adapters.gateway import DEADLINE_S, FIND_AROUND, FIND_DEADLINE_S, PAGE_PAUSE_S, PAGE_TRIES, classify
-from worker.adapters.snapshots import id_of
+from worker.adapters.snapshots import Unreadable, id_of
 from worker.customers import SetupSecret
 from worker.domain.customer_limits import MAX_METHODS
-from worker.domain.customer_messages import CustomerAnswer, CustomerReadFailed, CustomerSeen
+from worker.domain.customer_messages import CustomerAnswer, CustomerRead, CustomerReadFailed
 from worker.domain.customer_record import Customer, CustomerCall, CustomerOperation
 from worker.domain.messages import Result, StripeProblem
 
@@ -42,7 +42,7 @@ class StripeCustomerGateway:
             answer = _unknown(call, customer, error)
         return replace(answer, chained=chained)
 
-    async def read(self, stripe_id: str, version: int) -> CustomerSeen | CustomerReadFailed:
+    async def read(self, stripe_id: str, version: int) -> CustomerRead | CustomerReadFailed:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 return await self._read(stripe_id, version)
@@ -66,10 +66,11 @@ class StripeCustomerGateway:
     async def secret(self, setup_intent: str) -> SetupSecret | CustomerReadFailed:
         try:
             async with asyncio.timeout(DEADLINE_S):
-                found = await self._v1.setup_intents.retrieve_async(setup_intent)
+                found = _json(await self._v1.setup_intents.retrieve_async(setup_intent))
+            secret = str(found["client_secret"]) if found["status"] in CONFIRMABLE else None
         except Exception as error:  # noqa: BLE001 - rule 18: what is not listed is unknown; the sender may ask again
             return CustomerReadFailed(reason=type(error).__name__)
-        return SetupSecret(found.client_secret if found.status in CONFIRMABLE else None)
+        return SetupSecret(secret)
 
     async def _perform(self, call: CustomerCall) -> stripe.StripeObject:
         options: Any = {"idempotency_key": call.key}
@@ -88,14 +89,14 @@ class StripeCustomerGateway:
             case CustomerOperation.DELETE:
                 return await self._v1.customers.delete_async(_target(call))
 
-    async def _read(self, stripe_id: str, version: int) -> CustomerSeen:
+    async def _read(self, stripe_id: str, version: int) -> CustomerRead:
         customer = await self._customer(stripe_id)
         if customer is None:
-            return CustomerSeen(stripe_id=stripe_id, version=version, deleted=True)
+            return CustomerRead(stripe_id=stripe_id, version=version, deleted=True)
         page = await self._v1.customers.payment_methods.list_async(stripe_id, {"limit": MAX_METHODS})
         settings = customer.get("invoice_settings") or {}
         methods = methods_of(map(_json, page.data), id_of(settings.get("default_payment_method")))
-        return CustomerSeen(stripe_id=stripe_id, version=version, methods=methods)
+        return CustomerRead(stripe_id=stripe_id, version=version, methods=methods)
 
     async def _customer(self, stripe_id: str) -> dict[str, Any] | None:
         """The customer, or None where there is none: Stripe still tells of a deleted one, and that it is."""
@@ -105,6 +106,8 @@ class StripeCustomerGateway:
             if error.http_status == 404:
                 return None
             raise
+        if found["id"] != stripe_id:
+            raise Unreadable("customer: id")
         return None if found.get("deleted") else found
 
     async def _search(self, customer: Customer, since: datetime, until: datetime) -> str | None:
@@ -131,13 +134,21 @@ class StripeCustomerGateway:
 
 
 def _done(call: CustomerCall, customer: Customer, found: stripe.StripeObject) -> CustomerAnswer:
+    """A 2xx is what was asked for only if it says so. Raises for one that does not: that is unknown."""
     body, response = _json(found), found.last_response
-    secret = body.get("client_secret") if call.operation is CustomerOperation.SET_UP else None
+    made, secret = str(body["id"]), None
+    match call.operation:
+        case CustomerOperation.SET_UP:
+            secret = str(body["client_secret"])
+        case CustomerOperation.SET_DEFAULT | CustomerOperation.DELETE if made != call.target:
+            raise Unreadable("customer: id")
+        case CustomerOperation.DETACH if made != call.method:
+            raise Unreadable("payment method: id")
     return CustomerAnswer(
         call_id=call.id,
         result=Result.DONE,
         version=customer.version,
-        made=str(body["id"]) if call.operation in {CustomerOperation.CREATE, CustomerOperation.SET_UP} else None,
+        made=made if call.operation in {CustomerOperation.CREATE, CustomerOperation.SET_UP} else None,
         client_secret=secret,
         request_id=response.request_id if response else None,
         replayed=_replayed(response.headers if response else None),

@@ -42,7 +42,7 @@ class CustomerRule(StrEnum):
     CHANGED = "read the customer"
     STRAY = "remember a second customer"
     LEFTOVER = "delete a customer that outlived its user"
-    SEEN = "apply what was read"
+    APPLY = "apply what was read"
     READ_FAILED = "read again later"
     TOO_LATE = "overtaken for good"
     ANSWER = "settle the call that was answered"
@@ -55,7 +55,7 @@ _NO_CUSTOMER = {
     _K.DETACH: _R.NO_METHOD,
     _K.ERASE: _R.ERASE,
     _K.CHANGED: _R.STRAY,
-    _K.SEEN: _R.TOO_LATE,
+    _K.READ: _R.TOO_LATE,
     _K.READ_FAILED: _R.TOO_LATE,
     _K.ANSWER: _R.ANSWER,
     _K.TICK: _R.TICK,
@@ -78,7 +78,7 @@ TRANSITIONS: dict[CustomerStatus, dict[CustomerKind, CustomerRule]] = {
         _K.DETACH: _R.QUEUE,
         _K.ERASE: _R.ERASE,
         _K.CHANGED: _R.CHANGED,
-        _K.SEEN: _R.SEEN,
+        _K.READ: _R.APPLY,
         _K.READ_FAILED: _R.READ_FAILED,
         _K.ANSWER: _R.ANSWER,
         _K.TICK: _R.TICK,
@@ -130,7 +130,7 @@ RULES: dict[CustomerRule, Callable[[CustomerStep], None]] = {
     CustomerRule.CHANGED: customer_news.changed,
     CustomerRule.STRAY: customer_news.stray,
     CustomerRule.LEFTOVER: customer_news.leftover,
-    CustomerRule.SEEN: customer_news.seen,
+    CustomerRule.APPLY: customer_news.read,
     CustomerRule.READ_FAILED: customer_news.read_failed,
     CustomerRule.TOO_LATE: customer_news.too_late,
     CustomerRule.ANSWER: customer_answers.answered,

@@ -22,7 +22,7 @@ class CustomerKind(StrEnum):
     DETACH = "detach"
     ERASE = "erase"
     CHANGED = "changed"
-    SEEN = "seen"
+    READ = "read"
     READ_FAILED = "read_failed"
     ANSWER = "answer"
     TICK = "tick"
@@ -79,7 +79,7 @@ class CustomerChanged:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerSeen:
+class CustomerRead:
     """What a read found. It counts only for the version that was loaded before it."""
 
     stripe_id: str
@@ -125,7 +125,7 @@ CustomerMessage = (
     | Ensure
     | Erase
     | CustomerChanged
-    | CustomerSeen
+    | CustomerRead
     | CustomerReadFailed
     | CustomerAnswer
     | CustomerTick
@@ -138,7 +138,7 @@ _KINDS: dict[type, CustomerKind] = {
     Ensure: CustomerKind.ENSURE,
     Erase: CustomerKind.ERASE,
     CustomerChanged: CustomerKind.CHANGED,
-    CustomerSeen: CustomerKind.SEEN,
+    CustomerRead: CustomerKind.READ,
     CustomerReadFailed: CustomerKind.READ_FAILED,
     CustomerAnswer: CustomerKind.ANSWER,
     CustomerTick: CustomerKind.TICK,

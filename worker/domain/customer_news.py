@@ -2,7 +2,7 @@
 
 from worker.domain import customer_calls, limits
 from worker.domain.customer_limits import MAX_STRAYS
-from worker.domain.customer_messages import CustomerChanged, CustomerReadFailed, CustomerSeen
+from worker.domain.customer_messages import CustomerChanged, CustomerRead, CustomerReadFailed
 from worker.domain.customer_record import ON_A_METHOD, CustomerOperation, CustomerStatus
 from worker.domain.customer_step import CustomerStep
 
@@ -55,10 +55,10 @@ def leftover(step: CustomerStep) -> None:
         step.stale("the user is erased")
 
 
-def seen(step: CustomerStep) -> None:
+def read(step: CustomerStep) -> None:
     """What was read is the truth if the record has not changed since the read began."""
     message = step.message
-    assert isinstance(message, CustomerSeen)
+    assert isinstance(message, CustomerRead)
     if message.version != step.known.version:
         # Not at once: two workers whose reads overlap would make each other's stale for ever.
         step.change(read_at=step.now + limits.backoff(step.known.id, 0))

@@ -12,8 +12,8 @@ from worker.domain.customer_messages import (
     CustomerAnswer,
     CustomerChanged,
     CustomerMessage,
+    CustomerRead,
     CustomerReadFailed,
-    CustomerSeen,
     CustomerTick,
     Detach,
     Ensure,
@@ -129,7 +129,7 @@ class CustomerStory:
         """What a read that began with the newest record brings."""
         stripe_id = self.record.stripe_id
         assert stripe_id is not None
-        seen = CustomerSeen(stripe_id=stripe_id, version=self.record.version, methods=methods)
+        seen = CustomerRead(stripe_id=stripe_id, version=self.record.version, methods=methods)
         return self.tell(replace(seen, **changes))
 
     def read_fails(self) -> CustomerDecision:

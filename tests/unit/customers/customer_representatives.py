@@ -24,8 +24,8 @@ from tests.unit.customers.customer_making import (
 from worker.domain.customer_messages import (
     CustomerAnswer,
     CustomerMessage,
+    CustomerRead,
     CustomerReadFailed,
-    CustomerSeen,
     CustomerTick,
 )
 from worker.domain.customer_record import Customer, CustomerCall, CustomerOperation, CustomerStatus
@@ -134,11 +134,11 @@ def messages(customer: Customer | None) -> Iterator[tuple[str, CustomerMessage]]
     yield "read failed", CustomerReadFailed(reason="timeout")
     stripe_id, version = (customer.stripe_id or CUS, customer.version) if customer else (CUS, 0)
     for seen in (
-        CustomerSeen(stripe_id=stripe_id, version=version),
-        CustomerSeen(stripe_id=stripe_id, version=version, methods=(CARD,)),
-        CustomerSeen(stripe_id=stripe_id, version=version, methods=(replace(CARD, default=True),)),
-        CustomerSeen(stripe_id=stripe_id, version=version, deleted=True),
-        CustomerSeen(stripe_id=stripe_id, version=version - 1, deleted=True),
+        CustomerRead(stripe_id=stripe_id, version=version),
+        CustomerRead(stripe_id=stripe_id, version=version, methods=(CARD,)),
+        CustomerRead(stripe_id=stripe_id, version=version, methods=(replace(CARD, default=True),)),
+        CustomerRead(stripe_id=stripe_id, version=version, deleted=True),
+        CustomerRead(stripe_id=stripe_id, version=version - 1, deleted=True),
     ):
         yield f"seen {seen}", seen
     yield from _late_answers(version)

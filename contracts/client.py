@@ -132,9 +132,10 @@ class PaymentsClient:
             correlation_id=correlation_id,
             traceparent=traceparent,
         )
-        line = self._line(topology.PRIVILEGED if command.TYPE in PRIVILEGED_COMMANDS else topology.COMMANDS)
+        exchange = topology.PRIVILEGED if command.TYPE in PRIVILEGED_COMMANDS else topology.COMMANDS
+        timeout_s = reply_timeout_s or self._reply_timeout_s
         try:
-            answer = await line.ask(command.TYPE, encode(envelope), reply_timeout_s or self._reply_timeout_s)
+            answer = await self._carry(exchange, command.TYPE, encode(envelope), timeout_s)
         except TimeoutError:
             raise NoReply(f"{command.TYPE} {name} is stored; no answer came in time") from None
         if answer is None:
@@ -164,18 +165,19 @@ class PaymentsClient:
             traceparent=traceparent,
         )
         try:
-            answer = await self._line(topology.QUERIES).ask(query.TYPE, encode(envelope), timeout_s)
+            answer = await self._carry(topology.QUERIES, query.TYPE, encode(envelope), timeout_s)
         except TimeoutError:
             raise NoReply(f"{query.TYPE}: no answer came in time") from None
         if answer is None:
             raise NoReply(f"{query.TYPE}: the connection closed before the answer")
         return cast("Answered | QueryRefusal", unwrap(decode(answer), ANSWERS))
 
-    def _line(self, exchange: str) -> "_Line":
+    async def _carry(self, exchange: str, kind: str, body: bytes, timeout_s: float) -> bytes | None:
+        """Send one message and await what comes back. Raises TimeoutError when nothing does."""
         line = self._lines.get(exchange)
         if line is None:
             raise NotStored("the client is not open: use `async with PaymentsClient(...)`")
-        return line
+        return await line.ask(kind, body, timeout_s)
 
 
 class _Line:

@@ -159,6 +159,7 @@ class Case(StrEnum):
     PAID_AFTER_CANCEL = "paid_after_cancel"
     PAID_TWICE = "paid_twice"
     TERMS_DIFFER = "terms_differ"
+    REFUND_FAILED = "refund_failed"
     FRAUD_WARNING = "fraud_warning"
     REVIEW_OPENED = "review_opened"
 

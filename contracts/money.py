@@ -150,10 +150,18 @@ def check(amount: int, currency: str) -> AmountProblem | None:
     if amount > found.maximum:
         rule = f"The largest charge in {name} is {found.maximum} minor units ({Money(found.maximum, name)})."
         return AmountProblem(RefusalCode.AMOUNT_TOO_LARGE, rule, "amount")
-    if amount % found.step:
-        rule = f"A charge in {name} must be a multiple of {found.step} minor units ({Money(found.step, name)})."
-        return AmountProblem(RefusalCode.AMOUNT_NOT_CHARGEABLE, rule, "amount")
-    return None
+    return check_part(amount, currency)
+
+
+def check_part(amount: int, currency: str) -> AmountProblem | None:
+    """Tell why Stripe would not capture or refund this part of a charge: the currency's step is kept in parts, too."""
+    _require_int(amount)
+    found = _look_up(currency)
+    if found is None or amount % found.step == 0:
+        return None
+    name = found.code.upper()
+    rule = f"An amount in {name} must be a multiple of {found.step} minor units ({Money(found.step, name)})."
+    return AmountProblem(RefusalCode.AMOUNT_NOT_CHARGEABLE, rule, "amount")
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,8 @@ class FakeGateway:
             result=said.result,
             version=payment.version,
             intent=said.intent,
+            refund=said.refund,
+            dispute=said.dispute,
             problem=said.problem,
             chained=chained,
             replayed=said.replayed,
@@ -35,10 +37,13 @@ class FakeGateway:
         fault = self._fault()
         if fault is not Fault.NONE:
             return ReadFailed(reason=fault.value)
-        intent = self._stripe.retrieve(intent_id)
-        if intent is None:
+        found = self._stripe.retrieve(intent_id)
+        if found is None:
             return ReadFailed(reason="no such intent", lost=True)
-        return IntentSeen(message_id=f"~read-{version}", event_type="read", intent=intent, version=version)
+        intent, ledger = found
+        return IntentSeen(
+            message_id=f"~read-{version}", event_type="read", intent=intent, version=version, ledger=ledger
+        )
 
     async def find(self, call: Call, payment: Payment) -> Answer:
         if self._fault() is not Fault.NONE:

@@ -10,10 +10,34 @@ from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from worker.domain.messages import ChargeSeen, Decline, Intent, IntentSeen, Result, StripeProblem
+from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
+from tests.fake_money import HeldDispute, HeldRefund
+from worker.domain.messages import (
+    Charge as ChargeFact,
+)
+from worker.domain.messages import (
+    ChargeSeen,
+    Decline,
+    DisputeFact,
+    DisputeSeen,
+    Intent,
+    IntentSeen,
+    Ledger,
+    News,
+    RefundFact,
+    RefundSeen,
+    RefundTotal,
+    Result,
+    ReviewSeen,
+    StripeProblem,
+    WarningSeen,
+)
 from worker.domain.record import Call, Operation, Status
 
 KEYS_KEPT = timedelta(hours=24)
+HELD = timedelta(days=7)
+"""How long a card authorization holds."""
+
 CONFIRMABLE = frozenset({Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION, Status.REQUIRES_ACTION})
 CANCELABLE = CONFIRMABLE | {Status.REQUIRES_CAPTURE}
 
@@ -53,18 +77,20 @@ class Said:
 
     result: Result
     intent: Intent | None = None
+    refund: RefundFact | None = None
+    dispute: DisputeFact | None = None
     problem: StripeProblem | None = None
     replayed: bool = False
 
 
 @dataclass
 class Charge:
-    """One charge; `good` once the money is held or taken, `taken` once it is ours."""
+    """One charge; `good` once the money is held or taken, of which `taken` is ours."""
 
     id: str
     method: str
     good: bool = False
-    taken: bool = False
+    taken: int = 0
 
 
 @dataclass
@@ -84,10 +110,43 @@ class Held:
     error: Decline | None = None
     reason: str | None = None
     action: str | None = None
+    several: bool = False
+    refunds: list[HeldRefund] = field(default_factory=list)
+    disputes: list[HeldDispute] = field(default_factory=list)
 
     @property
     def received(self) -> int:
-        return sum(self.amount for charge in self.charges if charge.taken)
+        return sum(charge.taken for charge in self.charges)
+
+    @property
+    def given_back(self) -> int:
+        """What `charge.amount_refunded` says: all refunds but those that failed."""
+        return sum(refund.amount for refund in self.refunds if refund.counts)
+
+    @property
+    def refunded(self) -> int:
+        return sum(refund.amount for refund in self.refunds if refund.status is RefundStatus.SUCCEEDED)
+
+    @property
+    def disputed(self) -> int:
+        return sum(dispute.amount for dispute in self.disputes if dispute.holds_money)
+
+    @property
+    def left(self) -> int:
+        """What Stripe would still refund."""
+        return 0 if self.disputed else self.received - self.given_back
+
+    def ledger(self) -> Ledger:
+        """What a read finds beside the intent."""
+        return Ledger(
+            tuple(refund.snapshot() for refund in self.refunds), tuple(dispute.snapshot() for dispute in self.disputes)
+        )
+
+    def charge(self) -> ChargeFact | None:
+        """The good charge, as it says more of itself."""
+        good = next((charge for charge in self.charges if charge.good), None)
+        held = self.created + HELD if self.manual and self.status is Status.REQUIRES_CAPTURE else None
+        return ChargeFact(good.id, f"https://receipts.example/{good.id}", held) if good else None
 
     def snapshot(self) -> Intent:
         """The intent as an API answer or a webhook shows it now."""
@@ -119,8 +178,8 @@ class FakeStripe:
 
     def __init__(self) -> None:
         self.intents: dict[str, Held] = {}
-        self.news: list[IntentSeen | ChargeSeen] = []
-        self.history: list[IntentSeen | ChargeSeen] = []
+        self.news: list[News] = []
+        self.history: list[News] = []
         self._kept: dict[str, Kept] = {}
         self._count = 0
 
@@ -144,9 +203,12 @@ class FakeStripe:
             return Said(Result.UNKNOWN, problem=StripeProblem("http_500", fault.value))
         return said
 
-    def retrieve(self, intent_id: str) -> Intent | None:
+    def retrieve(self, intent_id: str) -> tuple[Intent, Ledger | None] | None:
+        """A read: the intent with its charge, and its refunds and disputes if it has received money."""
         held = self.intents.get(intent_id)
-        return held.snapshot() if held else None
+        if held is None:
+            return None
+        return replace(held.snapshot(), charge=held.charge()), held.ledger() if held.received else None
 
     def find(self, payment_id: str, deployment: str, since: datetime, until: datetime) -> Intent | None:
         """The intent of a payment among those created in a window, by its metadata."""
@@ -180,9 +242,82 @@ class FakeStripe:
         held = self.intents[intent_id]
         assert held.status is Status.PROCESSING
         if paid:
-            self._take(held, held.charges[-1])
+            self._take(held, held.charges[-1], held.amount)
         else:
             self._decline(held, held.charges[-1], "insufficient_funds")
+
+    def capture(self, intent_id: str, amount: int, *, final: bool = True) -> None:
+        """Somebody captures at Stripe."""
+        self._capture_of(self.intents[intent_id], amount, final=final)
+
+    def refund(self, intent_id: str, amount: int) -> str:
+        """Somebody refunds at Stripe: nothing of ours is in the metadata."""
+        held = self.intents[intent_id]
+        assert 0 < amount <= held.left
+        return self._refund_of(held, amount, {}, None).id
+
+    def move_refund(self, refund_id: str, status: RefundStatus) -> None:
+        """The bank has taken a refund, or has sent it back."""
+        held, refund = self._refund(refund_id)
+        refund.status = status
+        if status in {RefundStatus.FAILED, RefundStatus.CANCELED}:
+            refund.failure = "lost_or_stolen_card"
+            self._tell_refund(held, refund, "refund.failed")
+        self._tell_refund(held, refund, "refund.updated")
+        self._tell_refund(held, refund, "charge.refund.updated")
+
+    def dispute(self, intent_id: str, amount: int, now: datetime, *, inquiry: bool = False) -> str:
+        """The cardholder's bank takes the money back, or asks first."""
+        held = self.intents[intent_id]
+        status = DisputeStatus.WARNING_NEEDS_RESPONSE if inquiry else DisputeStatus.NEEDS_RESPONSE
+        dispute = HeldDispute(self._new("dp"), amount, status, now + timedelta(days=10))
+        held.disputes.append(dispute)
+        self._tell_dispute(held, dispute, "created")
+        if not inquiry:
+            dispute.funds = DisputeFunds.WITHDRAWN
+            self._tell_dispute(held, dispute, "funds_withdrawn")
+        return dispute.id
+
+    def move_dispute(self, dispute_id: str, status: DisputeStatus) -> None:
+        """The bank decides, or an inquiry becomes a dispute."""
+        held, dispute = self._dispute(dispute_id)
+        was, dispute.status = dispute.holds_money, status
+        over = not dispute.open
+        self._tell_dispute(held, dispute, "closed" if over else "updated")
+        if dispute.holds_money and not was:
+            dispute.funds = DisputeFunds.WITHDRAWN
+            self._tell_dispute(held, dispute, "funds_withdrawn")
+        if status is DisputeStatus.WON:
+            dispute.funds = DisputeFunds.REINSTATED
+            self._tell_dispute(held, dispute, "funds_reinstated")
+
+    def warn(self, intent_id: str) -> None:
+        """The card network reports fraud."""
+        warning = WarningSeen(
+            message_id=self._new("evt"),
+            event_type="radar.early_fraud_warning.created",
+            intent_id=intent_id,
+            warning_id=self._new("issfr"),
+            fraud_type="made_with_stolen_card",
+        )
+        self._send(warning)
+
+    def review(self, intent_id: str) -> None:
+        """Radar opens a review, and a person approves it."""
+        review_id = self._new("prv")
+        for opened, reason in ((True, "rule"), (False, "approved")):
+            kind = "review.opened" if opened else "review.closed"
+            message_id = self._new("evt")
+            self._send(
+                ReviewSeen(
+                    message_id=message_id,
+                    event_type=kind,
+                    intent_id=intent_id,
+                    review_id=review_id,
+                    open=opened,
+                    reason=reason,
+                )
+            )
 
     def release(self, intent_id: str) -> None:
         """An operator cancels at Stripe, or an authorization expires."""
@@ -194,6 +329,10 @@ class FakeStripe:
     def taken(self, payment_id: str) -> int:
         """The ledger: how much Stripe has taken for a payment."""
         return sum(held.received for held in self.of(payment_id))
+
+    def kept(self, payment_id: str) -> int:
+        """What of it has not been given back for good."""
+        return sum(held.received - held.refunded for held in self.of(payment_id))
 
     def good_charges(self, payment_id: str) -> int:
         return sum(charge.good for held in self.of(payment_id) for charge in held.charges)
@@ -222,6 +361,10 @@ class FakeStripe:
             Operation.CREATE: self._create,
             Operation.CONFIRM: self._confirm,
             Operation.CANCEL: self._cancel,
+            Operation.CAPTURE: self._capture,
+            Operation.REFUND: self._refund_call,
+            Operation.EVIDENCE: self._evidence,
+            Operation.ACCEPT: self._accept,
         }
         said = work[call.operation](call, now)
         self._kept[call.key] = Kept(terms, now, said if keep else None)
@@ -230,14 +373,17 @@ class FakeStripe:
     def _invalid(self, call: Call) -> Said | None:
         if call.operation is Operation.CREATE:
             return None
+        if call.operation in {Operation.EVIDENCE, Operation.ACCEPT}:
+            known = any(dispute.id == call.about for held in self.intents.values() for dispute in held.disputes)
+            return None if known else _refused(Result.REFUSED, "resource_missing", "No such dispute", "dispute")
         if call.intent_id not in self.intents:
             return _refused(Result.REFUSED, "resource_missing", "No such payment_intent", "intent")
         held = self.intents[call.intent_id]
-        if call.operation is Operation.CANCEL or held.status not in CONFIRMABLE:
+        if call.operation is not Operation.CONFIRM or held.status not in CONFIRMABLE:
             return None
         if call.params["payment_method"] not in METHODS:
             return _refused(Result.REFUSED, "resource_missing", "No such PaymentMethod", "payment_method")
-        if "return_url" not in call.params:
+        if "return_url" not in call.params and not call.params.get("off_session"):
             return _refused(Result.REFUSED, "InvalidRequestError", "You must provide a `return_url`.", "return_url")
         return None
 
@@ -250,6 +396,7 @@ class FakeStripe:
             currency=params["currency"],
             manual=params["capture_method"] == "manual",
             metadata=dict(params["metadata"]),
+            several="payment_method_options" in params,
         )
         self.intents[held.id] = held
         self._tell(held, "created")
@@ -265,7 +412,7 @@ class FakeStripe:
             found = held.error
             assert found is not None
             problem = StripeProblem(found.code or "", found.message or "", decline=found)
-            return Said(Result.DECLINED, snapshot, problem)
+            return Said(Result.DECLINED, snapshot, problem=problem)
         return Said(Result.DONE, snapshot)
 
     def _cancel(self, call: Call, _now: datetime) -> Said:
@@ -275,6 +422,72 @@ class FakeStripe:
         held.reason = call.params["cancellation_reason"]
         self._move(held, Status.CANCELED)
         return Said(Result.DONE, held.snapshot())
+
+    def _capture(self, call: Call, _now: datetime) -> Said:
+        held = self.intents[call.intent_id or ""]
+        if held.status is not Status.REQUIRES_CAPTURE:
+            return _conflict(held)
+        amount = call.params.get("amount_to_capture", held.amount - held.received)
+        if amount > held.amount - held.received:
+            return _refused(Result.REFUSED, "amount_too_large", "More than is held.", "amount_to_capture")
+        final = call.params.get("final_capture", True)
+        if not final and not held.several:
+            return _refused(Result.REFUSED, "payment_intent_invalid_parameter", "Not available.", "final_capture")
+        self._capture_of(held, amount, final=final)
+        return Said(Result.DONE, replace(held.snapshot(), charge=held.charge()))
+
+    def _capture_of(self, held: Held, amount: int, *, final: bool) -> None:
+        charge = next(charge for charge in held.charges if charge.good)
+        charge.taken += amount
+        if final or held.received == held.amount:
+            self._tell_charge(held, charge, "charge.captured")
+            self._move(held, Status.SUCCEEDED)
+        else:
+            self._tell(held, "amount_capturable_updated")
+
+    def _refund_call(self, call: Call, _now: datetime) -> Said:
+        held, amount = self.intents[call.params["payment_intent"]], call.params["amount"]
+        if held.disputed:
+            return _refused(Result.CONFLICT, "charge_disputed", "The charge has been charged back.")
+        if held.received and held.given_back >= held.received:
+            return _refused(Result.CONFLICT, "charge_already_refunded", "The charge has already been refunded.")
+        if amount > held.left:
+            return _refused(Result.REFUSED, "InvalidRequestError", "Greater than the unrefunded amount.", "amount")
+        refund = self._refund_of(held, amount, call.params["metadata"], call.params.get("reason"))
+        return Said(Result.DONE, refund=refund.snapshot())
+
+    def _refund_of(self, held: Held, amount: int, metadata: dict[str, str], reason: str | None) -> HeldRefund:
+        """A card's refund succeeds at once, a debit's when the bank has taken it."""
+        status = RefundStatus.PENDING if held.method_kind == DEBIT else RefundStatus.SUCCEEDED
+        refund = HeldRefund(self._new("re"), amount, status, dict(metadata), reason)
+        held.refunds.append(refund)
+        self._tell_refund(held, refund, "refund.created")
+        total = held.given_back
+        self._send(
+            RefundTotal(
+                message_id=self._new("evt"), event_type="charge.refunded", intent_id=held.id, amount_refunded=total
+            )
+        )
+        return refund
+
+    def _evidence(self, call: Call, _now: datetime) -> Said:
+        held, dispute = self._dispute(call.about or "")
+        if not dispute.answerable:
+            return _refused(Result.REFUSED, "InvalidRequestError", "This dispute is already submitted or closed.")
+        if call.params["submit"]:
+            dispute.submitted = True
+            inquiry = dispute.status is DisputeStatus.WARNING_NEEDS_RESPONSE
+            dispute.status = DisputeStatus.WARNING_UNDER_REVIEW if inquiry else DisputeStatus.UNDER_REVIEW
+        self._tell_dispute(held, dispute, "updated")
+        return Said(Result.DONE, dispute=dispute.snapshot())
+
+    def _accept(self, call: Call, _now: datetime) -> Said:
+        held, dispute = self._dispute(call.about or "")
+        if not dispute.answerable:
+            return _refused(Result.REFUSED, "InvalidRequestError", "This dispute is already closed.")
+        dispute.status = DisputeStatus.LOST
+        self._tell_dispute(held, dispute, "closed")
+        return Said(Result.DONE, dispute=dispute.snapshot())
 
     def _attempt(self, held: Held, method: str) -> None:
         held.method, held.method_kind, held.error = self._new("pm"), method, None
@@ -297,13 +510,14 @@ class FakeStripe:
         charge = Charge(self._new("ch"), held.method or "", good=True)
         held.charges.append(charge)
         if held.manual:
+            held.status = Status.REQUIRES_CAPTURE
             self._tell_charge(held, charge)
             self._move(held, Status.REQUIRES_CAPTURE)
         else:
-            self._take(held, charge)
+            self._take(held, charge, held.amount)
 
-    def _take(self, held: Held, charge: Charge) -> None:
-        charge.good = charge.taken = True
+    def _take(self, held: Held, charge: Charge, amount: int) -> None:
+        charge.good, charge.taken = True, amount
         self._tell_charge(held, charge)
         self._move(held, Status.SUCCEEDED)
 
@@ -322,18 +536,33 @@ class FakeStripe:
         intent = replace(held.snapshot(), client_secret=None)
         self._send(IntentSeen(message_id=self._new("evt"), event_type=f"payment_intent.{what}", intent=intent))
 
-    def _tell_charge(self, held: Held, charge: Charge) -> None:
+    def _tell_charge(self, held: Held, charge: Charge, kind: str = "") -> None:
         self._send(
             ChargeSeen(
                 message_id=self._new("evt"),
-                event_type="charge.succeeded" if charge.good else "charge.failed",
+                event_type=kind or ("charge.succeeded" if charge.good else "charge.failed"),
                 intent_id=held.id,
                 charge_id=charge.id,
                 decline=None if charge.good else held.error,
+                charge=held.charge() if charge.good else None,
             ),
         )
 
-    def _send(self, news: IntentSeen | ChargeSeen) -> None:
+    def _tell_refund(self, held: Held, refund: HeldRefund, kind: str) -> None:
+        message_id = self._new("evt")
+        self._send(RefundSeen(message_id=message_id, event_type=kind, intent_id=held.id, refund=refund.snapshot()))
+
+    def _tell_dispute(self, held: Held, dispute: HeldDispute, what: str) -> None:
+        message_id, kind = self._new("evt"), f"charge.dispute.{what}"
+        self._send(DisputeSeen(message_id=message_id, event_type=kind, intent_id=held.id, dispute=dispute.snapshot()))
+
+    def _refund(self, refund_id: str) -> tuple[Held, HeldRefund]:
+        return next((h, r) for h in self.intents.values() for r in h.refunds if r.id == refund_id)
+
+    def _dispute(self, dispute_id: str) -> tuple[Held, HeldDispute]:
+        return next((h, d) for h in self.intents.values() for d in h.disputes if d.id == dispute_id)
+
+    def _send(self, news: News) -> None:
         self.news.append(news)
         self.history.append(news)
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from contracts.replies import Reply
-from worker.domain.record import Address, Announced, Payment
+from worker.domain.archive import Surplus, recalled, without
+from worker.domain.record import Address, Announced, Call, Entry, Payment
 from worker.errors import StoreUnavailable
 from worker.ports import Ignored, Mark, Refusal
 
@@ -17,6 +18,7 @@ class MemoryStore:
         self.payments: dict[str, Payment] = {}
         self.refusals: dict[str, Refusal] = {}
         self.ignored: dict[str, Ignored] = {}
+        self.archived: dict[tuple[str, str], Entry | Call | Announced] = {}
         self.away = False
 
     async def by_id(self, payment_id: str) -> Payment | None:
@@ -44,8 +46,9 @@ class MemoryStore:
         if before is None or stored is None:
             self.payments[after.id] = after
             return after
-        fresh = after.events[len(before.events) :]
-        self.payments[after.id] = replace(after, version=before.version + 1, events=stored.events + fresh)
+        grown = after.events[: len(before.events)] == before.events
+        events = stored.events + after.events[len(before.events) :] if grown else after.events
+        self.payments[after.id] = replace(after, version=before.version + 1, events=events)
         return replace(after, version=before.version + 1)
 
     async def mark_sent(self, marks: Sequence[Mark]) -> None:
@@ -73,6 +76,43 @@ class MemoryStore:
         self._answer()
         self.refusals.setdefault(refusal.message_id, refusal)
 
+    async def refusal(self, message_id: str) -> Refusal | None:
+        self._answer()
+        return self.refusals.get(message_id)
+
+    async def archive(self, payment: Payment, moved: Surplus) -> bool:
+        self._answer()
+        for entry in moved.timeline:
+            self.archived.setdefault((payment.id, f"entry:{entry.message_id}"), entry)
+        for call in moved.calls:
+            self.archived.setdefault((payment.id, f"call:{call.id}"), replace(call, params={}))
+        for event in moved.events:
+            self.archived.setdefault((payment.id, f"event:{event.sequence}"), event)
+        stored = self.payments[payment.id]
+        if stored.version != payment.version:
+            return False
+        moved = replace(moved, events=tuple(event for event in stored.events if event.sent and _among(event, moved)))
+        self.payments[payment.id] = replace(without(stored, moved), version=payment.version + 1)
+        return True
+
+    async def recall(self, payment: Payment, message_id: str) -> Payment:
+        self._answer()
+        call = self.archived.get((payment.id, f"call:{message_id}"))
+        entry = self.archived.get((payment.id, f"entry:{message_id}"))
+        assert not isinstance(call, Entry | Announced)
+        assert not isinstance(entry, Call | Announced)
+        return recalled(payment, call, entry)
+
+    async def of_user(self, user_id: str, limit: int) -> list[str]:
+        self._answer()
+        return [payment.id for payment in self.payments.values() if payment.user_id == user_id][:limit]
+
+    async def erase_archive(self, payment_id: str, tombstone: str) -> None:
+        self._answer()
+        for key, value in self.archived.items():
+            if key[0] == payment_id and isinstance(value, Announced):
+                self.archived[key] = replace(value, body=value.body | {"user_id": tombstone})
+
     async def record_ignored(self, ignored: Ignored) -> None:
         self._answer()
         self.ignored.setdefault(ignored.event_id, ignored)
@@ -80,6 +120,18 @@ class MemoryStore:
     def _answer(self) -> None:
         if self.away:
             raise StoreUnavailable("told to be away")
+
+
+def _among(event: Announced, moved: Surplus) -> bool:
+    return any(event.sequence == other.sequence for other in moved.events)
+
+
+class NoCustomers:
+    """For tests of payments that need no customer: every user has one already."""
+
+    async def ensure(self, user_id: str, issued_at: datetime | None = None) -> str | None:
+        del issued_at
+        return f"cus_{user_id}"
 
 
 class MemoryOutbox:

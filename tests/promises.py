@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from contracts.events import Case
+from contracts.views import RefundStatus
 from tests.fake_stripe import FakeStripe
 from worker.domain.messages import Cancel
 from worker.domain.record import FINAL, Payment, Status
@@ -17,6 +19,10 @@ HAPPENED = {
 """Events, and the status that an intent comes into when they happen."""
 
 
+EXPECTED_REVIEWS = {None, "orphan_left", "refund_refused", *Case}
+"""Reasons for a person to look that a world without our own bugs can have."""
+
+
 def assert_money_moves_once(payments: Sequence[Payment], stripe: FakeStripe) -> None:
     """P1, for the payments of one order."""
     for payment in payments:
@@ -24,8 +30,13 @@ def assert_money_moves_once(payments: Sequence[Payment], stripe: FakeStripe) -> 
         assert stripe.good_charges(payment.id) <= 1, "P1: charged twice"
         assert len(stripe.of(payment.id)) <= 1, "P1: two intents"
         assert payment.captured <= payment.amount
-    assert sum(stripe.taken(payment.id) > 0 for payment in payments) <= 1, "P1: an order paid twice"
-    assert sum(payment.live for payment in payments) <= 1, "two live payments"
+        for intent in stripe.of(payment.id):
+            assert intent.given_back <= intent.received, "P1: more given back than taken"
+            names = [refund.metadata["refund_id"] for refund in intent.refunds if refund.metadata]
+            assert len(set(names)) == len(names), "P1: a refund made twice"
+    watched = [payment for payment in payments if payment.needs_review is None]
+    assert sum(stripe.kept(payment.id) > 0 for payment in watched) <= 1, "P1: an order paid twice"
+    assert sum(payment.live for payment in watched) <= 1, "two live payments"
 
 
 def agrees(payment: Payment, stripe: FakeStripe) -> bool:
@@ -35,7 +46,35 @@ def agrees(payment: Payment, stripe: FakeStripe) -> bool:
     held = stripe.of(payment.id)
     if not held:
         return payment.status in {Status.FAILED, Status.CANCELED}
-    return len(held) == 1 and (payment.status, payment.captured) == (held[0].status, held[0].received)
+    if payment.status in {Status.FAILED, Status.CANCELED} and payment.concerns:
+        return len(held) == 1 and _totals(payment) == (held[0].received, held[0].refunded, held[0].disputed)
+    ours = (payment.status, *_totals(payment))
+    theirs = [(intent.status, intent.received, intent.refunded, intent.disputed) for intent in held]
+    return [ours] == theirs
+
+
+def _totals(payment: Payment) -> tuple[int, int, int]:
+    return payment.captured, payment.refunded, payment.disputed
+
+
+def assert_money_told(payment: Payment, stripe: FakeStripe) -> None:
+    """P4, for refunds and disputes: each is announced once as done, and everything that is there is announced."""
+    if payment.needs_review == "second_intent":
+        return
+    refunded = [event.body["refund"]["refund_id"] for event in payment.events if event.type == "payment.refunded"]
+    failed = [event.body["refund"]["refund_id"] for event in payment.events if event.type == "payment.refund_failed"]
+    opened = [event.body["dispute"]["dispute_id"] for event in payment.events if event.type == "payment.dispute_opened"]
+    assert len(set(refunded)) == len(refunded), "a refund announced twice"
+    assert len(set(failed)) == len(failed), "a failure announced twice"
+    assert len(set(opened)) == len(opened), "a dispute announced twice"
+    for held in stripe.of(payment.id):
+        known = {refund.stripe_id: refund for refund in payment.refunds}
+        for refund in held.refunds:
+            assert known[refund.id].status is refund.status, "P3: a refund"
+            done = refund.status is RefundStatus.SUCCEEDED
+            assert known[refund.id].id in (refunded if done else failed if not refund.counts else known[refund.id].id)
+        assert {dispute.id for dispute in held.disputes} == set(opened), "P4: a dispute that nobody saw"
+        assert all(refund.stripe_id or not refund.under_way for refund in payment.refunds), "P5: a reservation left"
 
 
 def assert_announced_has_happened(payment: Payment, stripe: FakeStripe) -> None:
@@ -46,7 +85,7 @@ def assert_announced_has_happened(payment: Payment, stripe: FakeStripe) -> None:
         ours = (kind == "failed" and failed) or (kind == "canceled" and not payment.calls)
         assert types.count(kind) <= stripe.times(payment.id, status) + ours, f"{kind} announced more often than it was"
     assert types.count("created") <= 1
-    assert payment.needs_review in {None, "orphan_left", "late_money"}, payment.needs_review
+    assert payment.needs_review in EXPECTED_REVIEWS, payment.needs_review
 
 
 def assert_heeds_cancels(opened: Payment, existing: Iterable[Payment], cancels: Iterable[Cancel]) -> None:
@@ -65,4 +104,5 @@ def assert_settled(payment: Payment, stripe: FakeStripe) -> None:
     assert payment.head is None, "P5: an open call"
     assert payment.read_at is None, "P5: an owed read"
     assert payment.status in FINAL or payment.check_at is not None, "P5: nobody looks"
+    assert_money_told(payment, stripe)
     assert agrees(payment, stripe), f"P3: {payment} against {stripe.of(payment.id)}"

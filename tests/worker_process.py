@@ -24,9 +24,10 @@ from contracts.transport import Published, Publisher
 from worker import ports
 from worker.__main__ import Wraps, main
 from worker.adapters.consumer import Consumer
+from worker.adapters.inbound import Story
+from worker.domain.archive import Surplus
 from worker.domain.messages import Answer, IntentSeen, ReadFailed
 from worker.domain.record import Call, Payment
-from worker.handler import Report
 from worker.ports import Ignored, Mark, Owner, Refusal
 
 IN_FLIGHT_S = 0.001
@@ -104,6 +105,21 @@ class WatchedStore:
     async def record_refusal(self, refusal: Refusal) -> None:
         await self._inner.record_refusal(refusal)
 
+    async def refusal(self, message_id: str) -> Refusal | None:
+        return await self._inner.refusal(message_id)
+
+    async def archive(self, payment: Payment, moved: Surplus) -> bool:
+        return await self._inner.archive(payment, moved)
+
+    async def recall(self, payment: Payment, message_id: str) -> Payment:
+        return await self._inner.recall(payment, message_id)
+
+    async def of_user(self, user_id: str, limit: int) -> list[str]:
+        return await self._inner.of_user(user_id, limit)
+
+    async def erase_archive(self, payment_id: str, tombstone: str) -> None:
+        await self._inner.erase_archive(payment_id, tombstone)
+
     async def record_ignored(self, ignored: Ignored) -> None:
         await self._inner.record_ignored(ignored)
 
@@ -153,7 +169,7 @@ def watched(consumer: Consumer, hook: Hook, deaf: str | None) -> Consumer:
         consumer._declared = topology.subscription("nothing")
     apply = consumer._apply
 
-    async def handled(message: AbstractIncomingMessage) -> Report:
+    async def handled(message: AbstractIncomingMessage) -> Story:
         report = await apply(message)
         hook.passed("handled")
         return report

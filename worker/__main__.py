@@ -34,11 +34,15 @@ from contracts.environment import SettingError
 from contracts.transport import Publisher
 from worker import settings
 from worker.adapters.consumer import Consumer
+from worker.adapters.customer_gateway import StripeCustomerGateway
+from worker.adapters.customer_store import MongoCustomerStore
 from worker.adapters.documents import to_the_millisecond
 from worker.adapters.gateway import StripeGateway
 from worker.adapters.inbound import Inbound
 from worker.adapters.outbox import EventOutbox
 from worker.adapters.store import MongoStore, database_of, open_client
+from worker.customers import CustomerHandler
+from worker.erasure import Erasure
 from worker.errors import StoreUnavailable, WorkerError
 from worker.handler import Handler
 from worker.jobs.outage import Outage
@@ -145,7 +149,7 @@ class Worker:
     watchdog: Watchdog
     outage: Outage
     relay: Relay
-    sweeper: Sweeper
+    sweepers: tuple[Sweeper, Sweeper]
     outbox: EventOutbox
     ping: Callable[[], Awaitable[bool]]
     grace_s: float
@@ -156,7 +160,8 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             for consumer in self.consumers:
                 await consumer.start(self.consuming)
-            runs = (self.relay.run, self.sweeper.run, self.outbox.run, self.outage.run, self.watchdog.run)
+            sweeps = (sweeper.run for sweeper in self.sweepers)
+            runs = (self.relay.run, *sweeps, self.outbox.run, self.outage.run, self.watchdog.run)
             jobs = [tasks.create_task(job()) for job in runs]
             log.info("ready", queues=[consumer.name for consumer in self.consumers])
             await stop.wait()
@@ -195,21 +200,40 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     mongo = MongoStore(database_of(client, chosen.mongo_uri))
     stripe = StripeGateway(chosen.stripe_secret_key, chosen.stripe_api_base)
     closing.push_async_callback(stripe.close)
-    await _patiently("database", mongo.prepare, (StoreUnavailable,), stop)
+    customer_store = MongoCustomerStore(database_of(client, chosen.mongo_uri))
+
+    async def prepare() -> None:
+        await mongo.prepare()
+        await customer_store.prepare()
+
+    await _patiently("database", prepare, (StoreUnavailable,), stop)
     publishing = await _connect(chosen, "publisher", stop, closing)
     consuming = await _connect(chosen, "consumer", stop, closing)
     await transport.declare(publishing)
 
     store, gateway, publisher = wraps.store(mongo), wraps.gateway(stripe), wraps.publisher(Publisher(publishing))
     outbox = EventOutbox(publisher, store)
-    handler = Handler(store, gateway, outbox, now)
-    inbound = Inbound(handler, store, gateway, outbox, now, deployment=chosen.deployment, livemode=chosen.livemode)
+    customers = CustomerHandler(
+        customer_store, StripeCustomerGateway(stripe.client), outbox, store, now, deployment=chosen.deployment
+    )
+    handler = Handler(store, gateway, outbox, customers, now, policy=chosen.policy)
+    inbound = Inbound(
+        handler=handler,
+        customers=customers,
+        erasure=Erasure(store, handler, customers, outbox),
+        store=store,
+        gateway=gateway,
+        outbox=outbox,
+        clock=now,
+        deployment=chosen.deployment,
+        livemode=chosen.livemode,
+    )
     consumers: list[Consumer] = []
     outage = Outage(consumers, mongo.writable)
     declared = {queue.name: queue for queue in topology.QUEUES}
     for name, apply, prefetch in (
         (topology.COMMANDS_QUEUE, inbound.command, chosen.prefetch),
-        (topology.PRIVILEGED_QUEUE, inbound.command, chosen.prefetch),
+        (topology.PRIVILEGED_QUEUE, inbound.privileged, chosen.prefetch),
         (topology.STRIPE_QUEUE, inbound.stripe, chosen.prefetch),
         (topology.QUARANTINE_QUEUE, inbound.by_origin, 1),
     ):
@@ -221,7 +245,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         watchdog=Watchdog(consumers, publisher, outage),
         outage=outage,
         relay=Relay(store, outbox, now),
-        sweeper=Sweeper(store, handler, now),
+        sweepers=(Sweeper(store, handler, now), Sweeper(customer_store, customers, now)),
         outbox=outbox,
         ping=mongo.ping,
         grace_s=chosen.grace_s,

@@ -9,24 +9,57 @@ repeat the same call under the same key. So nothing here is protected by more th
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from contracts.replies import NextAction, Refusal, Reply, Verdict
+from contracts.replies import NextAction, Refusal, RefusalCode, Reply, Verdict
+from contracts.views import DisputeView, RefundView
 from worker import ports
-from worker.domain.announce import view
-from worker.domain.effects import Decision, Effect, Find, Read, Send, Told
-from worker.domain.messages import Answer, Cancel, Command, Create, Intent, IntentSeen, Message, News, Tick, kind_of
+from worker.domain import policy
+from worker.domain.announce import dispute_view, refund_view, view
+from worker.domain.archive import surplus
+from worker.domain.effects import Decision, Effect, Ensure, Find, Read, Send, Told
+from worker.domain.messages import (
+    Answer,
+    Cancel,
+    Command,
+    Create,
+    CustomerSeen,
+    Intent,
+    IntentSeen,
+    Message,
+    News,
+    Tick,
+    kind_of,
+)
 from worker.domain.order import choose
 from worker.domain.payment import decide
-from worker.domain.record import Address, Outcome, Payment, Status, payment_id
+from worker.domain.policy import Policy
+from worker.domain.record import Outcome, Payment, Status, payment_id
 from worker.errors import StepsExhausted
 
 MAX_STEPS = 60
-"""Decisions for one message. The longest honest run: eleven calls, a few reads and some lost races."""
+"""Decisions for one message. The longest honest run: eleven calls and a few reads."""
+
+MAX_LOST_RACES = 500
+"""Commits of others that one message may lose against: a crowd of commands for one payment, and no failed attempts."""
+
+CLOCK_SKEW = timedelta(minutes=10)
+"""How far a sender's clock may be from ours."""
 
 Clock = Callable[[], datetime]
-Found = tuple[Payment | None, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was loaded: a payment, or the place among its order's that a new one takes; and how its order's others are."""
+
+    payment: Payment | None
+    number: int = 1
+    paid_elsewhere: bool = False
+    live_elsewhere: bool = False
+
+
 Load = Callable[[], Awaitable[Found]]
 
 
@@ -77,23 +110,37 @@ def lane_of(payment: str) -> str:
 class Handler:
     """Applies one message to one payment, whatever it takes, and says what happened."""
 
-    def __init__(self, store: ports.Store, gateway: ports.Gateway, outbox: ports.Outbox, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: ports.Store,
+        gateway: ports.Gateway,
+        outbox: ports.Outbox,
+        customers: ports.Customers,
+        clock: Clock,
+        *,
+        policy: Policy = policy.DEFAULT,
+    ) -> None:
         self._store = store
         self._gateway = gateway
         self._outbox = outbox
+        self._customers = customers
         self._clock = clock
+        self._policy = policy
         self._lanes = Lanes()
 
     async def command(self, command: Command) -> Report:
         """Carry out a command, or refuse it by name; its sender is told, at worst 'pending'."""
-        by_order = isinstance(command, Create) or command.payment_id is None
-        key = payment_id(command.order_id or "", 1) if by_order else command.payment_id  # type: ignore[union-attr]
-        assert key is not None
+        order_id = command.order_id if isinstance(command, Create | Cancel) else None
+        by_id = None if isinstance(command, Create) else command.payment_id
+        key = by_id or payment_id(order_id or "", 1)
 
         async def load() -> Found:
-            if isinstance(command, Create) or (isinstance(command, Cancel) and command.order_id is not None):
-                return choose(await self._store.by_order(command.order_id or ""), command)
-            return await self._store.by_id(command.payment_id or ""), 1
+            if by_id is not None:
+                return await self._found(by_id, command)
+            payments = [await self._whole(payment, command) for payment in await self._store.by_order(order_id or "")]
+            assert isinstance(command, Create | Cancel), "a command by order id"
+            payment, number = choose(payments, command)
+            return Found(payment, number)
 
         async with self._lanes.lane(lane_of(key)):
             return await self._run(command, load)
@@ -101,43 +148,88 @@ class Handler:
     async def news(self, payment: str, news: News) -> Report:
         """Apply what a webhook says of a payment that is known by its id."""
         async with self._lanes.lane(lane_of(payment)):
-            return await self._run(news, self._loader(payment))
+            return await self._run(news, self._loader(payment, news))
 
     async def tick(self, payment: str) -> Report:
         """Do what is due on a payment."""
         async with self._lanes.lane(lane_of(payment)):
-            return await self._run(Tick(), self._loader(payment))
+            return await self._run(Tick(), self._loader(payment, Tick()))
 
-    def _loader(self, payment: str) -> Load:
+    def _loader(self, payment: str, message: Message) -> Load:
         async def load() -> Found:
-            return await self._store.by_id(payment), 1
+            return await self._found(payment, message)
 
         return load
 
+    async def _found(self, payment_id: str, message: Message) -> Found:
+        payment = await self._store.by_id(payment_id)
+        if payment is None:
+            return Found(None)
+        payment = await self._whole(payment, message)
+        if payment.live and not payment.came_back:
+            return Found(payment)
+        others = [other for other in await self._store.by_order(payment.order_id) if other.id != payment.id]
+        paid = any(other.captured > other.refunded for other in others)
+        return Found(payment, paid_elsewhere=paid, live_elsewhere=any(other.live for other in others))
+
+    async def _whole(self, payment: Payment, message: Message) -> Payment:
+        """The record, with what the archive knows of this message."""
+        message_id = getattr(message, "message_id", None)
+        if payment.archived and message_id is not None and not payment.knows(message_id):
+            return await self._store.recall(payment, message_id)
+        return payment
+
     async def _run(self, first: Message, load: Load) -> Report:
         report, message, chained = Report(), first, 0
-        payment, number = await load()
-        report.from_status = payment.status if payment else Status.NEW
-        for _ in range(MAX_STEPS):
-            report.steps += 1
-            decision = decide(payment, message, self._clock(), number=number)
-            after = await self._commit(payment, decision, first)
+        found = await load()
+        report.from_status = found.payment.status if found.payment else Status.NEW
+        if isinstance(first, Command) and await self._refused_before(first, found.payment, report):
+            return report
+        while report.steps < MAX_STEPS and report.lost_races < MAX_LOST_RACES:
+            decision = decide(
+                found.payment,
+                message,
+                self._clock(),
+                number=found.number,
+                policy=self._policy,
+                paid_elsewhere=found.paid_elsewhere,
+                live_elsewhere=found.live_elsewhere,
+            )
+            after = await self._commit(found.payment, decision, first)
             if after is None and decision.payment is not None:
                 report.lost_races += 1
-                payment, number = await load()
+                found = await load()
                 continue
+            report.steps += 1
             self._note(report, decision, after, first_time=message is first)
             if after is not None:
-                load = self._loader(after.id)
+                load = self._loader(after.id, first)
             if after is not None and decision.events:
                 await self._outbox.publish(after, decision.events)
             await self._tell(decision, after, first, message, report)
             if decision.effect is None or after is None:
-                return await self._pending(first, after, report)
+                return await self._end(first, after, report)
             chained += isinstance(decision.effect, Send) and bool(report.calls)
             message = await self._perform(decision.effect, after, chained, report)
-            payment = after
-        raise StepsExhausted(f"{kind_of(first)} took more than {MAX_STEPS} steps")
+            found = replace(found, payment=after)
+        raise StepsExhausted(f"{kind_of(first)} took {report.steps} steps and lost {report.lost_races} races")
+
+    async def _refused_before(self, command: Command, payment: Payment | None, report: Report) -> bool:
+        """Whether a command was refused before its payment existed. That is final, although the payment is there now."""
+        if payment is None or isinstance(command, Create) or command.payment_id is None:
+            return False
+        if payment.created_at < command.issued_at - CLOCK_SKEW or payment.knows(command.message_id):
+            return False
+        known = await self._store.refusal(command.message_id)
+        if known is None:
+            return False
+        report.outcome, report.why = Outcome.STALE, f"refused before: {known.code}"
+        report.told.append(f"{command.message_id}:{Verdict.REFUSED}")
+        if command.reply:
+            refusal = Refusal(code=RefusalCode(known.code), message=known.message)
+            reply = Reply(command_id=command.message_id, verdict=Verdict.REFUSED, refusal=refusal)
+            await self._outbox.reply(command.reply, reply)
+        return True
 
     async def _commit(self, before: Payment | None, decision: Decision, first: Message) -> Payment | None:
         if decision.write and decision.payment is not None:
@@ -154,6 +246,8 @@ class Handler:
             case Find(call):
                 report.calls.append(f"{call.key}:find")
                 answer = await self._gateway.find(call, payment)
+            case Ensure(user_id, issued_at):
+                return CustomerSeen(await self._customers.ensure(user_id, issued_at))
             case Read(intent_id):
                 report.calls.append(f"{intent_id}:read")
                 return await self._gateway.read(intent_id, payment.version)
@@ -188,13 +282,15 @@ class Handler:
             command_id=told.command_id,
             verdict=verdict,
             payment=view(payment) if payment and told.show_payment else None,
+            refund=_refund(payment, told),
+            dispute=_dispute(payment, told),
             client_secret=intent.client_secret if intent and told.wants_secret else None,
             next_action=_next_action(intent) if told.wants_secret else None,
             refusal=_refusal(told),
         )
 
-    async def _pending(self, first: Message, payment: Payment | None, report: Report) -> Report:
-        """A command that nobody has settled yet is stored and will be: say so."""
+    async def _end(self, first: Message, payment: Payment | None, report: Report) -> Report:
+        """A command that nobody has settled yet is stored and will be: say so. A document that has grown long is cut."""
         if isinstance(first, Command) and not any(told.startswith(f"{first.message_id}:") for told in report.told):
             report.told.append(f"{first.message_id}:{Verdict.PENDING}")
             if first.reply:
@@ -203,6 +299,9 @@ class Handler:
                     first.reply,
                     Reply(command_id=first.message_id, verdict=Verdict.PENDING, payment=shown),
                 )
+        moved = surplus(payment) if payment else None
+        if payment is not None and moved is not None:
+            await self._store.archive(payment, moved)
         return report
 
     async def _record_refusal(self, decision: Decision, first: Message) -> None:
@@ -236,11 +335,18 @@ def _next_action(intent: Intent | None) -> NextAction | None:
     return NextAction(type=intent.action, redirect_url=intent.redirect_url)
 
 
+def _refund(payment: Payment | None, told: Told) -> RefundView | None:
+    refund = payment.refund(told.about) if payment and told.about else None
+    return refund_view(refund) if refund else None
+
+
+def _dispute(payment: Payment | None, told: Told) -> DisputeView | None:
+    dispute = payment.dispute(told.about) if payment and told.about else None
+    return dispute_view(dispute) if dispute else None
+
+
 def _refusal(told: Told) -> Refusal | None:
     refused = told.refused
     if refused is None:
         return None
     return Refusal(code=refused.code, message=refused.message, field=refused.field, decline_code=refused.decline_code)
-
-
-__all__ = ["Address", "Handler", "Lanes", "Report", "lane_of"]

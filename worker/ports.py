@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from contracts.replies import Reply
+from worker.domain.archive import Surplus
 from worker.domain.messages import Answer, IntentSeen, ReadFailed
 from worker.domain.record import Address, Announced, Call, Payment
 
@@ -82,6 +83,21 @@ class Store(Protocol):
     async def record_refusal(self, refusal: Refusal) -> None:
         """Keep a refusal that has no payment; harmless to repeat."""
 
+    async def refusal(self, message_id: str) -> Refusal | None:
+        """The refusal that was recorded for a command, if any: it is final, whatever has come since."""
+
+    async def archive(self, payment: Payment, moved: Surplus) -> bool:
+        """Move parts of a document to the archive, there first; False when another writer was first, and nothing is lost."""
+
+    async def recall(self, payment: Payment, message_id: str) -> Payment:
+        """The payment with what the archive knows of this message, if anything."""
+
+    async def of_user(self, user_id: str, limit: int) -> list[str]:
+        """Ids of a user's payments, any `limit` of them."""
+
+    async def erase_archive(self, payment_id: str, tombstone: str) -> None:
+        """Put the tombstone in place of the user in what is archived of a payment."""
+
     async def record_ignored(self, ignored: Ignored) -> None:
         """Keep a Stripe event that belongs to no payment; harmless to repeat."""
 
@@ -93,13 +109,23 @@ class Gateway(Protocol):
         """Perform one call under its key with its exact parameters; `chained` is handed back with the answer."""
 
     async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
-        """Retrieve an intent; it counts only for the version that was loaded before."""
+        """Retrieve an intent, with its refunds and disputes if it has money; it counts only for the version loaded before."""
 
     async def find(self, call: Call, payment: Payment) -> Answer:
         """Look for the intent of a create around each of its sends, by matching metadata in Stripe's lists."""
 
     async def owner(self, intent_id: str) -> Owner | ReadFailed:
         """Whose an intent is, when the news that we have does not say."""
+
+
+class Customers(Protocol):
+    """The customers at Stripe, an aggregate of their own."""
+
+    async def ensure(self, user_id: str, issued_at: datetime | None = None) -> str | None:
+        """The id of a user's customer at Stripe, created if need be; None when it is not there yet.
+
+        `issued_at` is when it was asked for: what was asked for before the user was erased gets none.
+        """
 
 
 class Outbox(Protocol):

@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from contracts.environment import Environment, SettingError
+from contracts.events import Remedy
+from worker.domain import policy
+from worker.domain.policy import Course, Policy
 
 PREFETCH = 40
 """Deliveries in work per queue and worker. Most of a command's time is Stripe's, so many may wait for it at once."""
@@ -25,6 +29,11 @@ HELP = """settings, from the environment (a secret also as NAME_FILE, the path o
   LOG_LEVEL          DEBUG, INFO (default), WARNING, ERROR
   PREFETCH           deliveries in work per queue, default 40
   GRACE_S            seconds that a stop waits for what runs, default 25
+  POLICY_PAID_AFTER_CANCEL, POLICY_PAID_TWICE, POLICY_TERMS_DIFFER, POLICY_REFUND_FAILED, POLICY_FRAUD_WARNING,
+  POLICY_REVIEW_OPENED
+                     what is done about late and strange money: tell, hold, ask, refund, or refund<N for less than N
+                     minor units; defaults ask, ask, hold, hold, ask, tell
+  POLICY_ANSWER_H    hours that a question to the order service waits for its answer, default 72
 """
 
 
@@ -41,6 +50,7 @@ class Settings:
     log_level: str
     prefetch: int = PREFETCH
     grace_s: int = GRACE_S
+    policy: Policy = policy.DEFAULT
 
     @property
     def livemode(self) -> bool:
@@ -64,7 +74,22 @@ def read(variables: Mapping[str, str]) -> Settings:
         log_level=env.log_level(),
         prefetch=env.number("PREFETCH", PREFETCH, low=1, high=1000),
         grace_s=env.number("GRACE_S", GRACE_S, low=1, high=600),
+        policy=_policy(env),
     )
+
+
+def _policy(env: Environment) -> Policy:
+    hours = env.number("POLICY_ANSWER_H", policy.ANSWER_WITHIN // timedelta(hours=1), low=1, high=24 * 60)
+    courses = {case: _course(env, f"POLICY_{case.name}", usual) for case, usual in policy.COURSES.items()}
+    return Policy(courses, timedelta(hours=hours))
+
+
+def _course(env: Environment, name: str, usual: Course) -> Course:
+    text = env.text(name, str(usual.remedy))
+    remedy, below, amount = text.partition("<")
+    if remedy not in set(Remedy) or (below and (remedy != Remedy.REFUND or not amount.isdecimal())):
+        raise SettingError(f"{name} must be tell, hold, ask, refund, or refund<N with N in minor units")
+    return Course(Remedy(remedy), int(amount) if below else None)
 
 
 def _mongo_uri(env: Environment) -> str:

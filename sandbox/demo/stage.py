@@ -33,10 +33,10 @@ class SlowClient(PaymentsClient):
         self.open_road = asyncio.Event()
         self.on_the_road = asyncio.Event()
 
-    async def _publish(self, kind: str, body: bytes, ticket: str) -> None:
+    async def _carry(self, exchange: str, kind: str, body: bytes, timeout_s: float) -> bytes | None:
         self.on_the_road.set()
         await self.open_road.wait()
-        await super()._publish(kind, body, ticket)
+        return await super()._carry(exchange, kind, body, timeout_s)
 
 
 @dataclass(frozen=True)

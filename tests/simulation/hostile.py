@@ -12,6 +12,7 @@ from tests.fake_gateway import FakeGateway
 from tests.fake_stripe import FakeStripe, Fault
 from tests.fakes import MemoryOutbox, MemoryStore
 from worker.adapters.documents import to_the_millisecond
+from worker.domain.archive import Surplus
 from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result
 from worker.domain.record import Address, Announced, Call, Payment
 from worker.errors import StoreUnavailable
@@ -89,6 +90,21 @@ class HostileStore:
 
     async def record_refusal(self, refusal: Refusal) -> None:
         return await self._asked(lambda: self._store.record_refusal(refusal))
+
+    async def refusal(self, message_id: str) -> Refusal | None:
+        return await self._asked(lambda: self._store.refusal(message_id))
+
+    async def archive(self, payment: Payment, moved: Surplus) -> bool:
+        return await self._asked(lambda: self._store.archive(payment, moved))
+
+    async def recall(self, payment: Payment, message_id: str) -> Payment:
+        return await self._asked(lambda: self._store.recall(payment, message_id))
+
+    async def of_user(self, user_id: str, limit: int) -> list[str]:
+        return await self._asked(lambda: self._store.of_user(user_id, limit))
+
+    async def erase_archive(self, payment_id: str, tombstone: str) -> None:
+        return await self._asked(lambda: self._store.erase_archive(payment_id, tombstone))
 
     async def record_ignored(self, ignored: Ignored) -> None:
         return await self._asked(lambda: self._store.record_ignored(ignored))

@@ -10,7 +10,7 @@ from typing import Any
 
 from contracts.replies import Verdict
 from tests.fake_stripe import CANCELABLE, METHODS, FakeStripe
-from tests.fakes import MemoryOutbox, MemoryStore
+from tests.fakes import MemoryOutbox, MemoryStore, NoCustomers
 from tests.promises import (
     agrees,
     assert_announced_has_happened,
@@ -20,7 +20,7 @@ from tests.promises import (
 )
 from tests.simulation.hostile import Chance, Clock, HostileGateway, HostileOutbox, HostileStore
 from tests.unit.worker.making import NOW, cancel, cancel_order, confirm, create
-from worker.domain.messages import Cancel, ChargeSeen, Command, IntentSeen
+from worker.domain.messages import Cancel, Command, IntentSeen, News
 from worker.domain.record import Payment, Status, payment_id
 from worker.errors import StoreUnavailable
 from worker.handler import Handler
@@ -36,7 +36,7 @@ FROZEN = timedelta(hours=1)
 LOOKS = 400
 """Times that something may fall due before the run must have come to rest."""
 
-Delivery = Command | IntentSeen | ChargeSeen
+Delivery = Command | News
 
 
 class WatchedStore(MemoryStore):
@@ -60,7 +60,7 @@ class Worker:
         self.store = HostileStore(world.store, world.chance)
         gateway = HostileGateway(world.stripe, world.clock, world.chance)
         outbox = HostileOutbox(world.outbox, world.chance)
-        self.handler = Handler(self.store, gateway, outbox, world.clock)
+        self.handler = Handler(self.store, gateway, outbox, NoCustomers(), world.clock)
         relay = Relay(self.store, outbox, world.clock)
         sweeper = Sweeper(self.store, self.handler, world.clock)
         self.tasks = [asyncio.create_task(job.run()) for job in (relay, sweeper)]
@@ -88,7 +88,7 @@ class World:
         self.stripe = FakeStripe()
         self.outbox = MemoryOutbox(self.store)
         self.commands: list[Command] = []
-        self.lost: list[IntentSeen | ChargeSeen] = []
+        self.lost: list[News] = []
         self.broken: list[BaseException] = []
         self.underway: set[asyncio.Task[None]] = set()
 
@@ -195,12 +195,12 @@ class World:
             self._send_webhooks()
 
     async def _apply(self, handler: Handler, delivery: Delivery) -> None:
-        if isinstance(delivery, IntentSeen | ChargeSeen):
+        if isinstance(delivery, News):
             await handler.news(self._owner(delivery), delivery)
         else:
             await handler.command(delivery)
 
-    def _owner(self, news: IntentSeen | ChargeSeen) -> str:
+    def _owner(self, news: News) -> str:
         held = self.stripe.intents[news.intent.id if isinstance(news, IntentSeen) else news.intent_id]
         return held.metadata["payment_id"]
 
@@ -215,7 +215,7 @@ class World:
             if self.chance.happens(0.1):
                 self._late(message)
 
-    def _late(self, message: IntentSeen | ChargeSeen) -> None:
+    def _late(self, message: News) -> None:
         async def later() -> None:
             await asyncio.sleep(self.chance.random.choice((0, 0, 1, 5, 200)))
             await self._until_acked(message)

@@ -3,6 +3,8 @@ between commit and send, twins with stale copies, and a clock that jumps. Stripe
 """
 
 import os
+import random
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 
@@ -10,22 +12,34 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from contracts.commands import CaptureMethod
+from contracts.commands import CaptureMethod, Resolution
 from contracts.replies import Verdict
 from tests.fake_stripe import CANCELABLE, METHODS, Fault
+from tests.outside import happens
 from tests.promises import assert_announced_has_happened, assert_money_moves_once, assert_settled
 from tests.stateful.world import Asked, Twin, World
-from tests.unit.worker.making import ORDER, SECOND, cancel, cancel_order, confirm, create
+from tests.unit.worker.making import (
+    ORDER,
+    SECOND,
+    accept,
+    cancel,
+    cancel_order,
+    capture,
+    confirm,
+    create,
+    evidence,
+    refund,
+    resolve,
+)
 from worker.domain.messages import (
     Cancel,
     Command,
-    Confirm,
     Create,
     Message,
     News,
     Tick,
 )
-from worker.domain.record import Status
+from worker.domain.record import FINAL, Payment, Status
 
 AT_MOST = 25
 """Rounds of requests that follow from one delivery; it chains at most eleven calls, and a read for each."""
@@ -67,7 +81,7 @@ class Machine(RuleBasedStateMachine):
     def first(self, manual: bool, sent: bool, fault: Fault, lists_lag: bool) -> None:
         self.world.lists_lag = lists_lag
         self.method = CaptureMethod.MANUAL if manual else CaptureMethod.AUTOMATIC
-        self._issue(create("create-0", capture_method=self.method, issued_at=self.world.now))
+        self._issue(create("create-0", capture_method=self.method, multicapture=manual, issued_at=self.world.now))
         if sent:
             self.delivery_goes_through(0, fault)
 
@@ -161,7 +175,7 @@ class Machine(RuleBasedStateMachine):
         """A second worker gets a webhook or a command, and loads."""
         choices: list[News | Command] = [*self.world.stripe.news, *self.commands]
         message = choices[which % len(choices)]
-        if isinstance(message, Create | Confirm | Cancel):
+        if isinstance(message, Command):
             payment_id = None if isinstance(message, Create) else message.payment_id
         else:
             payment_id = self.world.payment_of(message)
@@ -206,6 +220,51 @@ class Machine(RuleBasedStateMachine):
         elif held.status in CANCELABLE and good:
             stripe.release(held.id)
 
+    @precondition(lambda self: any(held.received for held in self.world.stripe.intents.values()))
+    @rule(which=st.integers(0, 1000), seed=st.integers(0, 1000))
+    def something_happens_to_the_money(self, which: int, seed: int) -> None:
+        """A refund in the dashboard, a bank's answer, a dispute and its end, a sign of fraud."""
+        paid = [held for held in self.world.stripe.intents.values() if held.received]
+        happens(self.world.stripe, paid[which % len(paid)], random.Random(seed), self.world.now)
+
+    @precondition(lambda self: self.world.store)
+    @rule(
+        which=st.integers(0, 1000),
+        share=st.sampled_from([None, 1, 2, 3]),
+        name=st.integers(0, 3),
+        way=ways,
+        fault=faults,
+    )
+    def refund(self, which: int, share: int | None, name: int, way: Way, fault: Fault) -> None:
+        """Under one of a few names, so that the same is asked again under other command ids."""
+        payment = self._any(which)
+        amount = None if share is None else max(1, payment.amount // share)
+        command = refund(self._id("refund"), payment_id=payment.id, refund_id=f"r-{name}-{amount}", amount=amount)
+        self._issue(replace(command, issued_at=self.world.now), way, fault)
+
+    @precondition(lambda self: any(p.status is Status.REQUIRES_CAPTURE for p in self.world.store.values()))
+    @rule(share=st.sampled_from([None, 1, 2]), final=st.booleans(), way=ways, fault=faults)
+    def capture(self, share: int | None, final: bool, way: Way, fault: Fault) -> None:
+        payment = next(p for p in self.world.store.values() if p.status is Status.REQUIRES_CAPTURE)
+        amount = None if share is None else max(1, payment.capturable // share)
+        command = capture(self._id("capture"), payment_id=payment.id, amount=amount, final=final)
+        self._issue(replace(command, issued_at=self.world.now), way, fault)
+
+    @precondition(lambda self: any(payment.disputes for payment in self.world.store.values()))
+    @rule(give_up=st.booleans(), way=ways, fault=faults)
+    def answer_dispute(self, give_up: bool, way: Way, fault: Fault) -> None:
+        payment = next(payment for payment in self.world.store.values() if payment.disputes)
+        make = accept if give_up else evidence
+        command = make(self._id("answer"), payment_id=payment.id, dispute_id=payment.disputes[0].id)
+        self._issue(replace(command, issued_at=self.world.now), way, fault)
+
+    @precondition(lambda self: any(p.needs_review or p.concerns for p in self.world.store.values()))
+    @rule(decision=st.sampled_from(Resolution), way=ways, fault=faults)
+    def somebody_decides(self, decision: Resolution, way: Way, fault: Fault) -> None:
+        payment = next(p for p in self.world.store.values() if p.needs_review or p.concerns)
+        command = resolve(decision, self._id("resolve"), payment_id=payment.id)
+        self._issue(replace(command, issued_at=self.world.now), way, fault)
+
     @invariant()
     def money_moves_at_most_once(self) -> None:
         assert all(payment.order_id == ORDER for payment in self.world.store.values())
@@ -227,15 +286,15 @@ class Machine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """The faults end: everything drains, and the records say what Stripe says.
 
-        A webhook that is lost for good is made up for by reading, but of a payment that had failed only by the walk
-        through Stripe's events.
+        A webhook that is lost for good is made up for by reading, but of a payment at its end only by the walk through
+        Stripe's events.
         """
         for news in [*self.world.stripe.news, *self.delivered]:
             self.world.handle(news, self.world.payment_of(news))
         for command in self.commands:
             self._deliver(command)
         self.world.drain()
-        failed = {payment.id for payment in self.world.store.values() if payment.status is Status.FAILED}
+        failed = {payment.id for payment in self.world.store.values() if payment.status in FINAL}
         for news in [*self.world.stripe.news, *self.lost]:
             if news not in self.lost or self.world.payment_of(news) in failed:
                 self.world.handle(news, self.world.payment_of(news))
@@ -289,6 +348,10 @@ class Machine(RuleBasedStateMachine):
         payment_id = self.world.stripe.intents[intent_id].metadata["payment_id"]
         if self.world.store[payment_id].intent_id is not None and self.world.store[payment_id].live:
             self.world.stripe.pay_in_browser(intent_id, method)
+
+    def _any(self, which: int) -> Payment:
+        names = sorted(self.world.store)
+        return self.world.store[names[which % len(names)]]
 
     def _newest(self) -> str | None:
         return max(self.world.store, key=lambda key: self.world.store[key].number, default=None)

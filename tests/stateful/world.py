@@ -7,9 +7,19 @@ from contracts.replies import Verdict
 from tests.fake_stripe import FakeStripe, Fault
 from tests.promises import agrees, assert_heeds_cancels
 from tests.unit.worker.making import DEPLOYMENT, NOW, decided
-from worker.domain import calls
-from worker.domain.effects import Effect, Find, Read, Send
-from worker.domain.messages import Answer, Cancel, Create, IntentSeen, Message, News, ReadFailed, Result, Tick
+from worker.domain.effects import Effect, Ensure, Find, Read, Send
+from worker.domain.messages import (
+    Answer,
+    Cancel,
+    Create,
+    CustomerSeen,
+    IntentSeen,
+    Message,
+    News,
+    ReadFailed,
+    Result,
+    Tick,
+)
 from worker.domain.order import choose
 from worker.domain.record import Payment
 
@@ -66,7 +76,15 @@ class World:
         self.commit(Twin(payment, message, number), crash=crash)
 
     def commit(self, twin: Twin, *, crash: bool = False) -> bool:
-        decision = decided(twin.before, twin.message, self.now, twin.number)
+        others = [other for other in self.store.values() if twin.before and other.id != twin.before.id]
+        decision = decided(
+            twin.before,
+            twin.message,
+            self.now,
+            twin.number,
+            paid_elsewhere=any(other.captured > other.refunded for other in others),
+            live_elsewhere=any(other.live for other in others),
+        )
         after = decision.payment
         if after is None:
             return True
@@ -81,7 +99,7 @@ class World:
         if crash:
             return True
         for told in decision.told:
-            if told.command_id.startswith(calls.OWN):
+            if told.command_id.startswith("~"):
                 continue  # ours: nobody is told, and each payment has its own count
             self.told.setdefault(told.command_id, set()).add(told.verdict)
         if decision.effect is not None:
@@ -104,6 +122,8 @@ class World:
                     result=said.result,
                     version=asked.version,
                     intent=said.intent,
+                    refund=said.refund,
+                    dispute=said.dispute,
                     problem=said.problem,
                     chained=asked.chained,
                     replayed=said.replayed,
@@ -114,9 +134,13 @@ class World:
                     return ReadFailed(reason=fault.value)
                 if seen is None:
                     return ReadFailed(reason="no such intent", lost=True)
+                message_id = f"~read-{asked.version}"
+                intent, ledger = seen
                 return IntentSeen(
-                    message_id=f"~read-{asked.version}", event_type="read", intent=seen, version=asked.version
+                    message_id=message_id, event_type="read", intent=intent, version=asked.version, ledger=ledger
                 )
+            case Ensure(user_id):
+                return CustomerSeen(f"cus_{user_id}" if fault is Fault.NONE else None)
             case Find(call):
                 if fault is not Fault.NONE:
                     return Answer(call_id=call.id, result=Result.UNKNOWN, version=asked.version)

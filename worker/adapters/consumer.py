@@ -23,6 +23,7 @@ from aio_pika.exceptions import AMQPError
 from contracts import topology
 from contracts.errors import InvalidMessage
 from contracts.transport import MAX_PUBLISH_BYTES, Publisher, Stored, declare_queue
+from worker.customers import CustomerReport
 from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.handler import Report
 
@@ -37,7 +38,7 @@ CANCEL_S = 2.0
 UNSETTLED_PAUSE_S = 1.0
 """When even the delay tier cannot be reached: a breath before the delivery goes back, or it would spin."""
 
-Apply = Callable[[AbstractIncomingMessage], Awaitable[Report]]
+Apply = Callable[[AbstractIncomingMessage], Awaitable[Report | CustomerReport]]
 log = structlog.get_logger()
 
 
@@ -272,7 +273,7 @@ def _number(message: AbstractIncomingMessage, header: str) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 
 
-def _told(report: Report) -> dict[str, Any]:
+def _told(report: Report | CustomerReport) -> dict[str, Any]:
     """One delivery's story in one line ."""
     story: dict[str, Any] = {
         "payment_id": report.payment_id,

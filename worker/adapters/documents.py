@@ -8,7 +8,10 @@ from enum import Enum
 from typing import Any
 
 from contracts.commands import CaptureMethod
+from contracts.events import Case, Remedy
 from contracts.replies import RefusalCode, Verdict
+from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
+from worker.domain.parts import Concern, Dispute, Refund, Review
 from worker.domain.record import (
     Address,
     Announced,
@@ -26,11 +29,13 @@ from worker.domain.record import (
 
 Document = dict[str, Any]
 
+_AT_STRIPE = {"payment_intent_id": "intent_id", "latest_charge_id": "latest_charge_id", "customer_id": "customer_id"}
+_GROWING = ("timeline", "events")
+_LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", "calls")
 _SCALARS = tuple(
-    field.name
-    for field in fields(Payment)
-    if field.name not in {"id", "attempts", "calls", "timeline", "events", "intent_id", "latest_charge_id"}
+    field.name for field in fields(Payment) if field.name not in {"id", *_AT_STRIPE.values(), *_GROWING, *_LISTS}
 )
+"""The draft of a create is one of them: one value, set or absent."""
 
 
 def plain(value: Any) -> Any:
@@ -50,7 +55,7 @@ def plain(value: Any) -> Any:
 def to_document(payment: Payment) -> Document:
     """The whole document, as inserted."""
     document = {name: plain(getattr(payment, name)) for name in _SCALARS if getattr(payment, name) is not None}
-    document |= {name: plain(getattr(payment, name)) for name in ("attempts", "calls", "timeline", "events")}
+    document |= {name: plain(getattr(payment, name)) for name in (*_LISTS, *_GROWING)}
     document["_id"] = payment.id
     document["stripe"] = stripe_part(payment)
     if payment.check_at is not None:
@@ -62,14 +67,15 @@ def to_document(payment: Payment) -> Document:
 
 
 def stripe_part(payment: Payment) -> Document:
-    part = {"payment_intent_id": payment.intent_id, "latest_charge_id": payment.latest_charge_id}
+    part = {name: getattr(payment, ours) for name, ours in _AT_STRIPE.items()}
     return {name: value for name, value in part.items() if value is not None}
 
 
 def changes(before: Payment, after: Payment) -> Document:
     """The update that turns one stored record into the next: changed fields set, lists appended to.
 
-    Events are appended, never rewritten: marking them sent happens beside us without raising the version.
+    Events are appended, not rewritten: marking them sent happens beside us without raising the version. An erasure does
+    rewrite them; a mark that is lost to it sends an event again.
     """
     put: Document = {}
     drop: Document = {}
@@ -79,7 +85,7 @@ def changes(before: Payment, after: Payment) -> Document:
             (drop if value is None else put)[name] = plain(value)
     if stripe_part(after) != stripe_part(before):
         put["stripe"] = stripe_part(after)
-    for name in ("attempts", "calls"):
+    for name in _LISTS:
         if getattr(after, name) != getattr(before, name):
             put[name] = plain(getattr(after, name))
     if after.check_at != before.check_at:
@@ -89,14 +95,18 @@ def changes(before: Payment, after: Payment) -> Document:
     if drop:
         update["$unset"] = dict.fromkeys(drop, "")
     push = {}
-    for name in ("timeline", "events"):
-        fresh = getattr(after, name)[len(getattr(before, name)) :]
-        if fresh:
-            push[name] = {"$each": plain(fresh)}
+    for name in _GROWING:
+        old, new = getattr(before, name), getattr(after, name)
+        if new[: len(old)] != old:
+            put[name] = plain(new)
+        elif len(new) > len(old):
+            push[name] = {"$each": plain(new[len(old) :])}
     if push:
         update["$push"] = push
     if "events" in push:
         update["$min"] = {"unsent_at": min(event.at for event in after.events[len(before.events) :])}
+    elif "events" in put:
+        put["unsent_at"] = min(event.at for event in after.events if not event.sent)
     return update
 
 
@@ -112,15 +122,36 @@ def from_document(document: Document) -> Payment:
             "capture_method": CaptureMethod(document["capture_method"]),
             "intent_id": stripe.get("payment_intent_id"),
             "latest_charge_id": stripe.get("latest_charge_id"),
+            "customer_id": stripe.get("customer_id"),
+            "draft": call_of(document["draft"]) if "draft" in document else None,
+            "refunds": tuple(_refund(item) for item in document.get("refunds", ())),
+            "disputes": tuple(_dispute(item) for item in document.get("disputes", ())),
+            "reviews": tuple(Review(**item) for item in document.get("reviews", ())),
+            "concerns": tuple(_concern(item) for item in document.get("concerns", ())),
             "attempts": tuple(Attempt(**item) for item in document.get("attempts", ())),
-            "calls": tuple(_call(item) for item in document.get("calls", ())),
-            "timeline": tuple(_entry(item) for item in document.get("timeline", ())),
+            "calls": tuple(call_of(item) for item in document.get("calls", ())),
+            "timeline": tuple(entry_of(item) for item in document.get("timeline", ())),
             "events": tuple(_event(item) for item in document.get("events", ())),
         },
     )
 
 
-def _call(item: Document) -> Call:
+def _refund(item: Document) -> Refund:
+    return Refund(**{**item, "status": RefundStatus(item["status"])})
+
+
+def _dispute(item: Document) -> Dispute:
+    made = {"status": DisputeStatus(item["status"]), "funds": DisputeFunds(item["funds"])}
+    return Dispute(**{**item, **made, "told": tuple(item.get("told", ()))})
+
+
+def _concern(item: Document) -> Concern:
+    made = {"case": Case(item["case"]), "remedy": Remedy(item["remedy"]), "about": item.get("about", "")}
+    return Concern(**{**item, **made})
+
+
+def call_of(item: Document) -> Call:
+    """A call as it is stored."""
     return Call(
         **{
             **item,
@@ -135,7 +166,8 @@ def _call(item: Document) -> Call:
     )
 
 
-def _entry(item: Document) -> Entry:
+def entry_of(item: Document) -> Entry:
+    """A timeline entry as it is stored."""
     return Entry(
         **{
             **item,

@@ -5,15 +5,15 @@ all of it; the outcome is one of a closed set, and any exception that is not lis
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import stripe
 
-from worker.adapters.snapshots import Unreadable, decline_of, intent_of, owner_of
-from worker.domain.messages import Answer, Intent, IntentSeen, ReadFailed, Result, StripeProblem
+from worker.adapters.snapshots import Unreadable, decline_of, dispute_of, intent_of, owner_of, refund_of
+from worker.domain.messages import Answer, Intent, IntentSeen, Ledger, ReadFailed, Result, StripeProblem
 from worker.domain.record import Call, Operation, Payment
 from worker.ports import Owner
 
@@ -33,12 +33,18 @@ PAGE_TRIES = 5
 PAGE_PAUSE_S = 0.5
 """A page that is lost is asked for again: a search of many pages that begins anew at each fault would never end."""
 
+MAX_PARTS = 1000
+"""Refunds or disputes of one intent that are read. A payment has at most 200 refunds, and those made at Stripe come on top."""
+
 CONFLICTS = frozenset(
     {
         "payment_intent_unexpected_state",
         "payment_intent_incompatible_payment_method",
+        "capture_charge_authorization_expired",
         "charge_already_captured",
         "charge_already_refunded",
+        "charge_disputed",
+        "charge_expired_for_capture",
     },
 )
 """The object is not in the state that the call needs: read it and apply the truth (rule 18)."""
@@ -48,11 +54,17 @@ REFUSALS = frozenset(
         None,  # older checks of Stripe's answer 400 with a message and no code
         "amount_too_large",
         "amount_too_small",
+        "authentication_required",
+        "balance_insufficient",
+        "capture_unauthorized_payment",
+        "charge_exceeds_source_limit",
+        "charge_exceeds_transaction_limit",
         "country_unsupported",
         "currency_not_supported",
         "customer_tax_location_invalid",
         "email_invalid",
         "incorrect_number",
+        "insufficient_funds",
         "invalid_characters",
         "invalid_payment_method",
         "parameter_invalid_empty",
@@ -83,6 +95,7 @@ REFUSALS = frozenset(
         "payment_method_unactivated",
         "payment_method_unexpected_state",
         "payment_method_unsupported_type",
+        "refund_disputed_payment",
         "resource_missing",
         "return_url_required",
         "testmode_charges_only",
@@ -94,12 +107,15 @@ REFUSALS = frozenset(
 """Definite answers that a caller can cause. Source: Stripe docs, "Error codes". Any other code waits for a person."""
 
 
+Performed = stripe.PaymentIntent | stripe.Refund | stripe.Dispute
+
+
 class StripeGateway:
     """See ports.Gateway."""
 
     def __init__(self, secret_key: str, api_base: str | None = None) -> None:
         self._http = stripe.AIOHTTPClient(timeout=TRY_S)
-        self._client = stripe.StripeClient(
+        self.client = stripe.StripeClient(
             secret_key,
             http_client=self._http,
             base_addresses={"api": api_base} if api_base else None,
@@ -113,14 +129,17 @@ class StripeGateway:
 
     async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
         try:
-            found = await self._retrieve(intent_id)
+            found = await self._retrieve(intent_id, expand=["latest_charge"])
             intent = intent_of(found)
+            ledger = await self._ledger(intent_id) if intent.amount_received else None
         except stripe.StripeError as error:
             lost = error.http_status == 404
             return ReadFailed(reason=f"{type(error).__name__} {error.http_status or ''}".strip(), lost=lost)
         except Exception as error:  # noqa: BLE001 - rule 18: what is not listed is unknown, and a read is repeated
             return ReadFailed(reason=type(error).__name__)
-        return IntentSeen(message_id=f"~read-{version}", event_type="read", intent=intent, version=version)
+        return IntentSeen(
+            message_id=f"~read-{version}", event_type="read", intent=intent, version=version, ledger=ledger
+        )
 
     async def find(self, call: Call, payment: Payment) -> Answer:
         try:
@@ -150,7 +169,7 @@ class StripeGateway:
         try:
             async with asyncio.timeout(DEADLINE_S):
                 found = await self._perform(call)
-            intent = intent_of(_json(found))
+            said = _said(found)
         except stripe.StripeError as error:
             return _refused(call, payment, error, classify(error))
         except Exception as error:  # noqa: BLE001 - rule 18: any exception that is not listed is unknown
@@ -160,26 +179,42 @@ class StripeGateway:
             call_id=call.id,
             result=Result.DONE,
             version=payment.version,
-            intent=intent,
+            **said,
             request_id=response.request_id if response else None,
             replayed=_replayed(response.headers if response else None),
         )
 
-    async def _perform(self, call: Call) -> stripe.PaymentIntent:
-        intents = self._client.v1.payment_intents
-        options: Any = {"idempotency_key": call.key}
-        params: Any = call.params
+    async def _perform(self, call: Call) -> Performed:
+        stripe_api, options, params = self.client.v1, _options(call), _params(call)
         match call.operation:
             case Operation.CREATE:
-                return await intents.create_async(params, options)
+                return await stripe_api.payment_intents.create_async(params, options)
             case Operation.CONFIRM:
-                return await intents.confirm_async(_target(call), params, options)
+                return await stripe_api.payment_intents.confirm_async(_target(call), params, options)
             case Operation.CANCEL:
-                return await intents.cancel_async(_target(call), params, options)
+                return await stripe_api.payment_intents.cancel_async(_target(call), params, options)
+            case Operation.CAPTURE:
+                return await stripe_api.payment_intents.capture_async(_target(call), params, options)
+            case Operation.REFUND:
+                return await stripe_api.refunds.create_async(params, options)
+            case Operation.EVIDENCE:
+                return await stripe_api.disputes.update_async(call.about or "", params, options)
+            case Operation.ACCEPT:
+                return await stripe_api.disputes.close_async(call.about or "", params, options)
+        raise AssertionError(call.operation)
 
-    async def _retrieve(self, intent_id: str) -> dict[str, Any]:
+    async def _retrieve(self, intent_id: str, **params: Any) -> dict[str, Any]:
+        asked: Any = params
         async with asyncio.timeout(DEADLINE_S):
-            return _json(await self._client.v1.payment_intents.retrieve_async(intent_id))
+            return _json(await self.client.v1.payment_intents.retrieve_async(intent_id, asked))
+
+    async def _ledger(self, intent_id: str) -> Ledger:
+        """All refunds and disputes of an intent; of either a page of a hundred is almost always all."""
+        params: Any = {"payment_intent": intent_id, "limit": 100}
+        async with asyncio.timeout(DEADLINE_S):
+            refunds = [item async for item in _all(await self.client.v1.refunds.list_async(params))]
+            disputes = [item async for item in _all(await self.client.v1.disputes.list_async(params))]
+        return Ledger(tuple(map(refund_of, refunds)), tuple(map(dispute_of, disputes)))
 
     async def _search(self, payment: Payment, since: datetime, until: datetime) -> dict[str, Any] | None:
         """Walk the intents that Stripe made in a span of time, newest first, until ours is among them."""
@@ -199,10 +234,10 @@ class StripeGateway:
         """One page of a list. It changes nothing at Stripe, so it is asked for again, whatever went wrong."""
         for _ in range(PAGE_TRIES - 1):
             try:
-                return await self._client.v1.payment_intents.list_async(params)
+                return await self.client.v1.payment_intents.list_async(params)
             except Exception:  # noqa: BLE001 - rule 18 lists what an answer can be; for a page all others are "again"
                 await asyncio.sleep(PAGE_PAUSE_S)
-        return await self._client.v1.payment_intents.list_async(params)
+        return await self.client.v1.payment_intents.list_async(params)
 
 
 def classify(error: stripe.StripeError) -> Result:
@@ -262,6 +297,33 @@ def _readable(embedded: Any) -> Intent | None:
 def _unknown(call: Call, payment: Payment, error: Exception) -> Answer:
     problem = StripeProblem(type(error).__name__, "no answer that can be understood")
     return Answer(call_id=call.id, result=Result.UNKNOWN, version=payment.version, problem=problem)
+
+
+async def _all(page: stripe.ListObject[Any]) -> AsyncIterator[dict[str, Any]]:
+    """Every item of a list, page by page, oldest last. Raises OverflowError for more than any payment has."""
+    seen = 0
+    async for item in page.auto_paging_iter():
+        seen += 1
+        if seen > MAX_PARTS:
+            raise OverflowError(f"more than {MAX_PARTS} of them")
+        yield _json(item)
+
+
+def _said(found: Performed) -> dict[str, Any]:
+    """What an answer tells of: an intent, a refund or a dispute. Raises Unreadable."""
+    if isinstance(found, stripe.Refund):
+        return {"refund": refund_of(_json(found))}
+    if isinstance(found, stripe.Dispute):
+        return {"dispute": dispute_of(_json(found))}
+    return {"intent": intent_of(_json(found))}
+
+
+def _options(call: Call) -> Any:
+    return {"idempotency_key": call.key}
+
+
+def _params(call: Call) -> Any:
+    return call.params
 
 
 def _target(call: Call) -> str:

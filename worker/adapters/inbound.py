@@ -9,13 +9,19 @@ from contracts import topology
 from contracts.errors import InvalidMessage
 from contracts.replies import Refusal as RefusalReply
 from contracts.replies import RefusalCode, Reply, Verdict
-from worker.adapters import translate
-from worker.adapters.translate import StripeEvent
+from worker.adapters import customer_translate, translate
+from worker.adapters.customer_translate import CustomerEvent
+from worker.adapters.translate import EraseUser, StripeEvent
+from worker.customers import CustomerHandler, CustomerReport
+from worker.domain.customer_messages import CustomerCommand
 from worker.domain.messages import ReadFailed
 from worker.domain.record import Address, Outcome, Payment
+from worker.erasure import Erasure
 from worker.errors import StripeUnavailable
 from worker.handler import Clock, Handler, Report
 from worker.ports import Gateway, Ignored, Outbox, Owner, Refusal, Store
+
+Story = Report | CustomerReport
 
 
 class Inbound:
@@ -23,16 +29,20 @@ class Inbound:
 
     def __init__(
         self,
+        *,
         handler: Handler,
+        customers: CustomerHandler,
+        erasure: Erasure,
         store: Store,
         gateway: Gateway,
         outbox: Outbox,
         clock: Clock,
-        *,
         deployment: str,
         livemode: bool,
     ) -> None:
         self._handler = handler
+        self._customers = customers
+        self._erasure = erasure
         self._store = store
         self._gateway = gateway
         self._outbox = outbox
@@ -40,27 +50,39 @@ class Inbound:
         self._deployment = deployment
         self._livemode = livemode
 
-    async def by_origin(self, message: AbstractIncomingMessage) -> Report:
+    async def by_origin(self, message: AbstractIncomingMessage) -> Story:
         """Apply a delivery of the quarantine queue as its origin queue would have."""
-        if message.headers.get(topology.HEADER_ORIGIN) == topology.STRIPE_QUEUE:
-            return await self.stripe(message)
-        return await self.command(message)
+        apply = {topology.STRIPE_QUEUE: self.stripe, topology.PRIVILEGED_QUEUE: self.privileged}
+        return await apply.get(str(message.headers.get(topology.HEADER_ORIGIN)), self.command)(message)
 
-    async def command(self, message: AbstractIncomingMessage) -> Report:
-        """Apply a command. One of the wrong shape is refused to its sender, or is a dead letter if it left no address."""
+    async def command(self, message: AbstractIncomingMessage) -> Story:
+        """Apply an ordinary command. One of the wrong shape is refused to its sender, or without one it is a dead letter."""
+        return await self._command(message, privileged=False)
+
+    async def privileged(self, message: AbstractIncomingMessage) -> Story:
+        """Apply a command that moves money: it came through the exchange that only some logins may write to."""
+        return await self._command(message, privileged=True)
+
+    async def _command(self, message: AbstractIncomingMessage, *, privileged: bool) -> Story:
         address = Address(message.reply_to, message.correlation_id) if message.reply_to else None
         now = self._clock()
         try:
-            command = translate.command(message.body, address, self._deployment, now)
+            command = translate.command(message.body, address, self._deployment, now, privileged=privileged)
         except InvalidMessage as error:
             if address is None:
                 raise
             return await self._refuse(error, address, message.body, now)
+        if isinstance(command, EraseUser):
+            return await self._erasure.erase(command)
+        if isinstance(command, CustomerCommand):
+            return await self._customers.command(command)
         return await self._handler.command(command)
 
-    async def stripe(self, message: AbstractIncomingMessage) -> Report:
+    async def stripe(self, message: AbstractIncomingMessage) -> Story:
         """Apply a webhook event, or record why it is ignored."""
         event = translate.stripe_event(message.body, livemode=self._livemode)
+        if event.type in customer_translate.EVENTS:
+            return await self._customer_event(message.body)
         if event.news is None:
             return await self._ignore(event, event.ignored)
         payment_id, why = await self._payment_of(event)
@@ -69,6 +91,15 @@ class Inbound:
         report = await self._handler.news(payment_id, event.news)
         if report.payment_id is None:
             return await self._ignore(event, "no such payment here")
+        return report
+
+    async def _customer_event(self, body: bytes) -> Story:
+        event = customer_translate.customer_event(body, deployment=self._deployment, livemode=self._livemode)
+        if event.news is None:
+            return await self._ignore(event, event.ignored)
+        report = await self._customers.news(event.news)
+        if report.customer_id is None:
+            return await self._ignore(event, report.why)
         return report
 
     async def _payment_of(self, event: StripeEvent) -> tuple[str | None, str]:
@@ -93,11 +124,11 @@ class Inbound:
             return None, "another deployment's"
         return owner.payment_id, ""
 
-    async def _ignore(self, event: StripeEvent, reason: str) -> Report:
+    async def _ignore(self, event: StripeEvent | CustomerEvent, reason: str) -> Story:
         await self._store.record_ignored(Ignored(event.id, event.type, reason, self._clock()))
         return Report(outcome=Outcome.STALE, why=f"ignored: {reason}")
 
-    async def _refuse(self, error: InvalidMessage, address: Address, body: bytes, now: datetime) -> Report:
+    async def _refuse(self, error: InvalidMessage, address: Address, body: bytes, now: datetime) -> Story:
         message_id = error.message_id or f"unreadable-{hashlib.sha256(body).hexdigest()[:32]}"
         await self._store.record_refusal(Refusal(message_id, "command", str(RefusalCode.INVALID), str(error), now))
         refusal = RefusalReply(code=RefusalCode.INVALID, message=error.rule, field=error.field or None)

@@ -1,12 +1,15 @@
 """Stripe's objects as JSON → our frozen messages. Reads only the fields that decide; everything may be missing.
 
-Source: Stripe API reference, objects PaymentIntent, Charge and Error, of the pinned version (gateway.API_VERSION).
+Source: Stripe API reference, objects PaymentIntent, Charge, Refund, Dispute and Error, of the pinned version
+(gateway.API_VERSION). An amount that is no whole number is unreadable: nothing is ever rounded.
 """
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
-from worker.domain.messages import Decline, Intent
+from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
+from worker.domain.messages import Charge, Decline, DisputeFact, Intent, RefundFact
 from worker.domain.record import Status
 from worker.ports import Owner
 
@@ -40,18 +43,81 @@ def intent_of(found: Json) -> Intent:
         return Intent(
             id=str(found["id"]),
             status=status,
-            amount=int(found["amount"]),
-            amount_received=int(found.get("amount_received") or 0),
+            amount=whole(found["amount"]),
+            amount_received=whole(found.get("amount_received") or 0),
             currency=str(found["currency"]),
             latest_charge_id=id_of(found.get("latest_charge")),
             decline=decline_of(error) if error else None,
             cancellation_reason=found.get("cancellation_reason"),
             action=action.get("type"),
+            charge=_expanded(found.get("latest_charge")),
             client_secret=found.get("client_secret"),
             redirect_url=redirect.get("url"),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"payment intent: {type(error).__name__} {error}") from error
+
+
+def _expanded(latest: Any) -> Charge | None:
+    """The latest charge, where Stripe was asked to expand it, and if it was not declined."""
+    return charge_of(latest) if isinstance(latest, Mapping) and latest.get("status") != "failed" else None
+
+
+def charge_of(charge: Json) -> Charge:
+    """What a good charge says beside its outcome."""
+    card = (charge.get("payment_method_details") or {}).get("card") or {}
+    return Charge(
+        id=str(charge["id"]),
+        receipt_url=_text(charge.get("receipt_url")),
+        capture_before=None if charge.get("captured") else _moment(card.get("capture_before")),
+    )
+
+
+def refund_of(found: Json) -> RefundFact:
+    """A Refund. Raises Unreadable."""
+    try:
+        metadata = found.get("metadata") or {}
+        return RefundFact(
+            id=str(found["id"]),
+            amount=whole(found["amount"]),
+            status=RefundStatus(found["status"]),
+            refund_id=_text(metadata.get("refund_id")),
+            payment_id=_text(metadata.get("payment_id")),
+            reason=_text(found.get("reason")),
+            failure=_text(found.get("failure_reason")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"refund: {type(error).__name__} {error}") from error
+
+
+def dispute_of(found: Json) -> DisputeFact:
+    """A Dispute. Its balance transactions say whether the money has left, and come back. Raises Unreadable."""
+    try:
+        details = found.get("evidence_details") or {}
+        moved = len(found.get("balance_transactions") or ())
+        return DisputeFact(
+            id=str(found["id"]),
+            amount=whole(found["amount"]),
+            status=DisputeStatus(found["status"]),
+            reason=_text(found.get("reason")),
+            funds=(DisputeFunds.UNTOUCHED, DisputeFunds.WITHDRAWN, DisputeFunds.REINSTATED)[min(moved, 2)],
+            due_by=_moment(details.get("due_by")),
+            submitted=bool(details.get("submission_count")),
+            charge_id=id_of(found.get("charge")),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Unreadable(f"dispute: {type(error).__name__} {error}") from error
+
+
+def whole(value: Any) -> int:
+    """An amount: a whole number of minor units, and nothing that merely looks like one. Raises TypeError."""
+    if type(value) is not int:
+        raise TypeError(f"an amount that is {type(value).__name__}")
+    return value
+
+
+def _moment(value: Any) -> datetime | None:
+    return datetime.fromtimestamp(value, UTC) if type(value) is int else None
 
 
 def decline_of(error: Json) -> Decline:

@@ -19,7 +19,9 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError, ExecutionTimeout, N
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from worker.adapters.archive import archive_id, archived_documents, recalled_from, removal
 from worker.adapters.documents import Document, changes, from_document, plain, to_document
+from worker.domain.archive import Surplus
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable
 from worker.ports import Ignored, Mark, Refusal
@@ -70,6 +72,7 @@ class MongoStore:
         self._payments: AsyncCollection[Document] = database["payments"]
         self._ignored: AsyncCollection[Document] = database["stripe_events"]
         self._refusals: AsyncCollection[Document] = database["refusals"]
+        self._archive: AsyncCollection[Document] = database["archive"]
         self._marking = self._payments.with_options(write_concern=WriteConcern(w=1))
 
     async def prepare(self) -> None:
@@ -78,6 +81,8 @@ class MongoStore:
             payments = self._payments
             await payments.create_index([("order_id", ASCENDING)])
             await payments.create_index([("stripe.payment_intent_id", ASCENDING)], unique=True, sparse=True)
+            await payments.create_index([("user_id", ASCENDING)])
+            await self._archive.create_index([("payment_id", ASCENDING)])
             await payments.create_index([("check_at", ASCENDING)], sparse=True)
             await payments.create_index([("unsent_at", ASCENDING)], sparse=True)
             await self._ignored.create_index([("at", ASCENDING)], expireAfterSeconds=int(IGNORED_KEPT.total_seconds()))
@@ -154,6 +159,36 @@ class MongoStore:
         async with _translated():
             await self._put(self._refusals, document.pop("message_id"), document)
 
+    async def refusal(self, message_id: str) -> Refusal | None:
+        async with _translated():
+            document = await self._refusals.find_one({"_id": message_id})
+        return Refusal(**{**document, "message_id": document.pop("_id")}) if document else None
+
+    async def archive(self, payment: Payment, moved: Surplus) -> bool:
+        async with _translated():
+            await self._archive.bulk_write([_kept(document) for document in archived_documents(payment, moved)])
+            key = {"_id": payment.id, "order_id": payment.order_id, "version": payment.version}
+            result = await self._payments.update_one(key, removal(payment, moved))
+        return bool(result.matched_count)
+
+    async def recall(self, payment: Payment, message_id: str) -> Payment:
+        names = {kind: archive_id(payment.id, kind, message_id) for kind in ("call", "entry")}
+        async with _translated():
+            found = self._archive.find({"_id": {"$in": list(names.values())}})
+            known = {document["_id"]: document["value"] async for document in found}
+        return recalled_from(payment, known.get(names["call"]), known.get(names["entry"]))
+
+    async def of_user(self, user_id: str, limit: int) -> list[str]:
+        async with _translated():
+            found = self._payments.find({"user_id": user_id}, {"_id": 1}).limit(limit)
+            return [str(document["_id"]) async for document in found]
+
+    async def erase_archive(self, payment_id: str, tombstone: str) -> None:
+        async with _translated():
+            await self._archive.update_many(
+                {"payment_id": payment_id, "kind": "event"}, {"$set": {"value.body.user_id": tombstone}}
+            )
+
     async def record_ignored(self, ignored: Ignored) -> None:
         document = asdict(ignored)
         async with _translated():
@@ -174,6 +209,11 @@ class MongoStore:
     async def _many(self, query: Document, limit: int) -> list[Payment]:
         async with _translated():
             return [from_document(document) async for document in self._payments.find(query).limit(limit)]
+
+
+def _kept(document: Document) -> UpdateOne:
+    """First word stays: a move that was interrupted is done again."""
+    return UpdateOne({"_id": document["_id"]}, {"$setOnInsert": document}, upsert=True)
 
 
 def _mark(mark: Mark) -> UpdateOne:

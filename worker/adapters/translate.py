@@ -10,11 +10,44 @@ from typing import Any
 from pydantic_core import from_json
 
 from contracts import commands, envelope
+from contracts.commands import OrdinaryCommand, PrivilegedCommand
 from contracts.errors import InvalidMessage
+from worker.adapters import customer_translate
 from worker.adapters.documents import to_the_millisecond
 from worker.adapters.gateway import API_VERSION
-from worker.adapters.snapshots import Unreadable, charge_decline_of, id_of, intent_of, owner_of
-from worker.domain.messages import Cancel, ChargeSeen, Command, Confirm, Create, IntentChanged, IntentSeen, News
+from worker.adapters.snapshots import (
+    Json,
+    Unreadable,
+    charge_decline_of,
+    charge_of,
+    dispute_of,
+    id_of,
+    intent_of,
+    owner_of,
+    refund_of,
+    whole,
+)
+from worker.domain.customer_messages import CustomerCommand
+from worker.domain.messages import (
+    Accept,
+    Cancel,
+    Capture,
+    ChargeSeen,
+    Command,
+    Confirm,
+    Create,
+    DisputeSeen,
+    Evidence,
+    IntentChanged,
+    IntentSeen,
+    News,
+    RefundSeen,
+    RefundTotal,
+    RefundWanted,
+    Resolve,
+    ReviewSeen,
+    WarningSeen,
+)
 from worker.domain.record import Address, Trace
 from worker.ports import Owner
 
@@ -22,23 +55,53 @@ LIFETIME = timedelta(hours=1)
 """How long a command stays wanted when it does not say: a queue that was down overnight must not charge in the morning."""
 
 INTENT_EVENTS = "payment_intent."
+REFUND_EVENTS = frozenset({"refund.created", "refund.updated", "refund.failed", "charge.refund.updated"})
+DISPUTE_EVENTS = "charge.dispute."
+WARNING_EVENTS = "radar.early_fraud_warning."
+REVIEW_EVENTS = frozenset({"review.opened", "review.closed"})
 CHARGE_EVENTS = frozenset({"charge.succeeded", "charge.failed", "charge.captured", "charge.expired", "charge.pending"})
+REFUND_TOTAL = "charge.refunded"
 
 
-def command(raw: bytes, reply: Address | None, deployment: str, now: datetime) -> Command:
-    """Read a command. Raises InvalidMessage naming the field and the rule."""
+@dataclass(frozen=True, slots=True)
+class EraseUser:
+    """The command to forget a user: as many messages as the user has payments. `common` is what every command brings."""
+
+    common: dict[str, Any]
+    user_id: str
+    requested_by: str
+
+
+Read = Command | CustomerCommand | EraseUser
+
+
+def command(raw: bytes, reply: Address | None, deployment: str, now: datetime, *, privileged: bool) -> Read:
+    """Read a command; on its queue only its kind is known. Raises InvalidMessage naming the field and the rule."""
     wrapped = envelope.decode(raw)
+    if privileged:
+        wanted = envelope.unwrap(wrapped, commands.PRIVILEGED_COMMANDS)
+        return _privileged(wanted, _common(wrapped, wanted.expires_at, reply, now))
     body = envelope.unwrap(wrapped, commands.COMMANDS)
+    return _ordinary(body, _common(wrapped, body.expires_at, reply, now), deployment)
+
+
+def _common(
+    wrapped: envelope.Envelope, expires_at: datetime | None, reply: Address | None, now: datetime
+) -> dict[str, Any]:
+    """What every command brings, from its envelope."""
     if wrapped.time > now + timedelta(seconds=envelope.MAX_FUTURE_S):
         raise InvalidMessage(f"is more than {envelope.MAX_FUTURE_S} s ahead of our clock", "time", wrapped.id)
-    common: dict[str, Any] = {
+    return {
         "message_id": wrapped.id,
         "body_hash": _hash(wrapped),
         "issued_at": to_the_millisecond(wrapped.time),
-        "expires_at": to_the_millisecond(body.expires_at or wrapped.time + LIFETIME),
+        "expires_at": to_the_millisecond(expires_at or wrapped.time + LIFETIME),
         "reply": reply,
         "trace": Trace(correlation_id=wrapped.correlationid or wrapped.id, traceparent=wrapped.traceparent),
     }
+
+
+def _ordinary(body: OrdinaryCommand, common: dict[str, Any], deployment: str) -> Read:
     match body:
         case commands.CreatePayment():
             return Create(
@@ -50,6 +113,10 @@ def command(raw: bytes, reply: Address | None, deployment: str, now: datetime) -
                 capture_method=body.capture_method,
                 description=body.description,
                 metadata=body.metadata,
+                multicapture=body.multicapture,
+                with_customer=body.use_customer or body.setup_future_usage is not None,
+                setup_future_usage=body.setup_future_usage,
+                receipt_email=body.receipt_email,
                 deployment=deployment,
             )
         case commands.ConfirmPayment():
@@ -57,7 +124,8 @@ def command(raw: bytes, reply: Address | None, deployment: str, now: datetime) -
                 **common,
                 payment_id=body.payment_id,
                 payment_method=body.payment_method,
-                return_url=str(body.return_url),
+                return_url=str(body.return_url) if body.return_url else None,
+                off_session=body.off_session,
             )
         case commands.CancelPayment():
             return Cancel(
@@ -67,6 +135,28 @@ def command(raw: bytes, reply: Address | None, deployment: str, now: datetime) -
                 reason=body.reason,
                 deployment=deployment,
             )
+        case commands.SetUpPaymentMethod() | commands.SetDefaultMethod() | commands.DetachMethod():
+            return customer_translate.command(body, common, deployment)
+
+
+def _privileged(body: PrivilegedCommand, common: dict[str, Any]) -> Read:
+    asked = common | {"requested_by": body.requested_by, "note": getattr(body, "note", None)}
+    match body:
+        case commands.CapturePayment():
+            return Capture(**asked, payment_id=body.payment_id, amount=body.amount, final=body.final)
+        case commands.RefundPayment():
+            named = asked | {"payment_id": body.payment_id, "refund_id": body.refund_id}
+            return RefundWanted(**named, amount=body.amount, reason=body.reason)
+        case commands.SubmitEvidence():
+            about = asked | {"payment_id": body.payment_id, "dispute_id": body.dispute_id}
+            texts = {str(name): text for name, text in body.evidence.items()}
+            return Evidence(**about, evidence=texts, submit=body.submit)
+        case commands.AcceptDispute():
+            return Accept(**asked, payment_id=body.payment_id, dispute_id=body.dispute_id)
+        case commands.ResolvePayment():
+            return Resolve(**asked, payment_id=body.payment_id, decision=body.decision)
+        case commands.EraseUser():
+            return EraseUser(asked, body.user_id, body.requested_by)
 
 
 def _hash(wrapped: envelope.Envelope) -> str:
@@ -105,27 +195,53 @@ def stripe_event(raw: bytes, *, livemode: bool) -> StripeEvent:
     def event(news: News | None, ignored: str = "") -> StripeEvent:
         return StripeEvent(event_id, kind, owner, intent_id, news, ignored)
 
-    if bool(found.get("livemode")) is not livemode:
-        return event(None, "of the other mode: livemode differs from our key's")
-    if not kind.startswith(INTENT_EVENTS) and kind not in CHARGE_EVENTS:
-        return event(None, "no rule for this type")
-    if intent_id is None:
-        return event(None, "a charge without a payment intent")
+    why = _not_for_us(found, kind, intent_id, livemode=livemode)
+    if why or intent_id is None:
+        return event(None, why)
+    changed = IntentChanged(message_id=event_id, event_type=kind, intent_id=intent_id)
     if found.get("api_version") != API_VERSION:
-        return event(IntentChanged(message_id=event_id, event_type=kind, intent_id=intent_id))
+        return event(changed)
     try:
         return event(_news(event_id, kind, intent_id, about))
     except (Unreadable, KeyError, TypeError, AttributeError):
-        return event(IntentChanged(message_id=event_id, event_type=kind, intent_id=intent_id))
+        return event(changed)
 
 
-def _news(event_id: str, kind: str, intent_id: str, about: Mapping[str, Any]) -> News:
+def _not_for_us(found: Json, kind: str, intent_id: str | None, *, livemode: bool) -> str:
+    """Why an event is ignored whosever object it is about; empty when it is not."""
+    if bool(found.get("livemode")) is not livemode:
+        return "of the other mode: livemode differs from our key's"
+    if found.get("account"):
+        return "another account's: a connected account's event"
+    if not (
+        kind.startswith((INTENT_EVENTS, DISPUTE_EVENTS, WARNING_EVENTS))
+        or kind in CHARGE_EVENTS | REFUND_EVENTS | REVIEW_EVENTS | {REFUND_TOTAL}
+    ):
+        return "no rule for this type"
+    return "" if intent_id is not None else "about no payment intent"
+
+
+def _news(event_id: str, kind: str, intent_id: str, about: Json) -> News:
+    common: dict[str, Any] = {"message_id": event_id, "event_type": kind}
     if kind.startswith(INTENT_EVENTS):
-        return IntentSeen(message_id=event_id, event_type=kind, intent=intent_of(about))
+        return IntentSeen(**common, intent=intent_of(about))
+    common["intent_id"] = intent_id
+    if kind in REFUND_EVENTS:
+        return RefundSeen(**common, refund=refund_of(about))
+    if kind.startswith(DISPUTE_EVENTS):
+        return DisputeSeen(**common, dispute=dispute_of(about))
+    if kind == REFUND_TOTAL:
+        return RefundTotal(**common, amount_refunded=whole(about["amount_refunded"]))
+    if kind.startswith(WARNING_EVENTS):
+        return WarningSeen(**common, warning_id=str(about["id"]), fraud_type=about.get("fraud_type"))
+    if kind in REVIEW_EVENTS:
+        opened = kind == "review.opened"
+        reason = about.get("reason") if opened else about.get("closed_reason")
+        return ReviewSeen(**common, review_id=str(about["id"]), open=opened, reason=reason)
+    failed = kind == "charge.failed"
     return ChargeSeen(
-        message_id=event_id,
-        event_type=kind,
-        intent_id=intent_id,
+        **common,
         charge_id=str(about["id"]),
-        decline=charge_decline_of(about) if kind == "charge.failed" else None,
+        decline=charge_decline_of(about) if failed else None,
+        charge=None if failed else charge_of(about),
     )

@@ -5,6 +5,7 @@ from typing import Any
 
 from contracts import events, views
 from worker.domain.limits import MAX_ATTEMPTS
+from worker.domain.parts import Dispute, Refund
 from worker.domain.record import Announced, Attempt, Payment, Status, Trace
 
 OF_STATUS: dict[Status, type[events.PaymentEvent]] = {
@@ -45,6 +46,34 @@ def attempt_view(attempt: Attempt, payment: Payment) -> views.Attempt:
     )
 
 
+def refund_view(refund: Refund) -> views.RefundView:
+    """Show a refund; who asked for it, and the note, stay here."""
+    return views.RefundView(
+        refund_id=refund.id,
+        amount=refund.amount,
+        status=refund.status,
+        stripe_refund_id=refund.stripe_id,
+        reason=refund.reason,
+        failure_reason=refund.failure,
+        made_at_stripe=refund.made_at_stripe,
+        at=refund.at,
+    )
+
+
+def dispute_view(dispute: Dispute) -> views.DisputeView:
+    """Show a dispute."""
+    return views.DisputeView(
+        dispute_id=dispute.id,
+        amount=dispute.amount,
+        status=dispute.status,
+        reason=dispute.reason,
+        funds=dispute.funds,
+        evidence_due_by=dispute.due_by,
+        evidence_submitted=dispute.submitted,
+        at=dispute.at,
+    )
+
+
 def announced(
     payment: Payment,
     kind: type[events.PaymentEvent],
@@ -80,7 +109,12 @@ def _common(payment: Payment) -> dict[str, Any]:
         "captured": payment.captured,
         "refunded": payment.refunded,
         "disputed": payment.disputed,
+        "reserved": payment.reserved,
+        "refundable": payment.refundable,
+        "capturable": payment.capturable,
+        "capture_before": payment.capture_before if payment.status is Status.REQUIRES_CAPTURE else None,
         "payment_intent_id": payment.intent_id,
+        "receipt_url": payment.receipt_url,
         "needs_review": payment.needs_review,
         "created_at": payment.created_at,
         "updated_at": payment.updated_at,

@@ -6,14 +6,17 @@ from datetime import timedelta
 
 from contracts import events
 from contracts.replies import RefusalCode
-from worker.domain import calls, limits, news
+from worker.domain import calls, disputes, heads, limits, news, refunds, watch
 from worker.domain.announce import attempt_view
 from worker.domain.messages import Answer, Decline, Intent, ReadFailed, Result, StripeProblem
-from worker.domain.record import Attempt, Call, Operation, Refused, Status
+from worker.domain.record import Attempt, Call, Operation, Outcome, Refused, Status
 from worker.domain.step import Step
 
 ApplyIntent = Callable[[Step, Intent, bool], None]
 """The table's way to apply an intent: step, intent, whether it is the truth."""
+
+AUTHENTICATION_REQUIRED = "authentication_required"
+"""Stripe docs, "Decline codes": the bank wants the customer, who is not there (off session)."""
 
 KEYS_REFUSED_WAIT = timedelta(minutes=1)
 """Stripe refuses our API key: nothing is executed until a person has mended it."""
@@ -29,7 +32,7 @@ def answered(step: Step, apply: ApplyIntent) -> None:
     call = step.known.call(message.call_id)
     assert call is not None, "an answer to a call that is not recorded"
     if not call.open:
-        _overtaken(step, call)
+        _overtaken(step, call, message)
         return
     match message.result:
         case Result.DONE:
@@ -41,7 +44,7 @@ def answered(step: Step, apply: ApplyIntent) -> None:
         case Result.CONFLICT if call.operation is Operation.CREATE:
             _refused(step, call, message, RefusalCode.PROVIDER_REFUSED)
         case Result.UNLISTED | Result.KEY_MISUSED:
-            news.review(step, str(message.result), _text(message.problem))
+            watch.review(step, str(message.result), _text(message.problem))
             _refused(step, step.known.call(call.id) or call, message, RefusalCode.NEEDS_REVIEW)
         case Result.CONFLICT:
             step.put_call(replace(call, settle=calls.CONFLICT, due_at=step.now + limits.SEND_GRACE))
@@ -56,12 +59,18 @@ def answered(step: Step, apply: ApplyIntent) -> None:
 
 
 def _done(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
-    assert message.intent is not None
-    apply(step, message.intent, _is_truth(step, call, message))
+    if message.refund is not None:
+        refunds.heard(step, message.refund, truth=False)
+    elif message.dispute is not None:
+        disputes.heard(step, message.dispute, truth=False)
+    else:
+        assert message.intent is not None, "done, and nothing said of what"
+        apply(step, message.intent, _is_truth(step, call, message))
+    step.outcome = Outcome.APPLIED
     still = step.known.call(call.id)
     assert still is not None
     if still.open:
-        step.close(still, None, request_id=message.request_id)
+        heads.close(step, still, None, request_id=message.request_id)
     elif all(told.command_id != call.id for told in step.told):
         step.told.append(calls.told_recorded(still, wants_secret=True))
 
@@ -75,8 +84,10 @@ def _is_truth(step: Step, call: Call, message: Answer) -> bool:
     return message.version == step.known.version and len(call.sends) == 1 and not message.replayed
 
 
-def _overtaken(step: Step, call: Call) -> None:
+def _overtaken(step: Step, call: Call, message: Answer) -> None:
     """A webhook or a twin settled the call first; the requester still gets its answer, with the secret at hand."""
+    if message.refund is not None:
+        refunds.heard(step, message.refund, truth=False)
     step.stale("the call was settled before its answer came")
     step.told.append(calls.told_recorded(call, wants_secret=True))
 
@@ -91,8 +102,10 @@ def _declined(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> No
         news.decline(step, found, news.attempt_id(found) or call.key)
     still = step.known.call(call.id)
     assert still is not None
-    refused = Refused(RefusalCode.CARD_DECLINED, problem.message, problem.field, found.decline_code or found.code)
-    step.close(still, refused, request_id=message.request_id)
+    absent = AUTHENTICATION_REQUIRED in {found.code, found.decline_code}
+    code = RefusalCode.AUTHENTICATION_REQUIRED if absent else RefusalCode.CARD_DECLINED
+    refused = Refused(code, problem.message, problem.field, found.decline_code or found.code)
+    heads.close(step, still, refused, request_id=message.request_id)
 
 
 def _refused(step: Step, call: Call, message: Answer, code: RefusalCode) -> None:
@@ -100,7 +113,7 @@ def _refused(step: Step, call: Call, message: Answer, code: RefusalCode) -> None
     refused = Refused(code, problem.message, problem.field and f"data.{problem.field}")
     if call.operation is Operation.CREATE:
         _fail(step, call, refused, problem.code)
-    step.close(step.known.call(call.id) or call, refused, request_id=message.request_id)
+    heads.close(step, call, refused, request_id=message.request_id)
     news.orphan_left(step)
 
 
@@ -118,7 +131,7 @@ def _not_found(step: Step, call: Call) -> None:
     if call.settle == calls.STORED_ERROR or step.now - last >= limits.KEY_LIFETIME:
         refused = Refused(RefusalCode.PROVIDER_ERROR, "Stripe did not create it: try again")
         _fail(step, call, refused, str(RefusalCode.PROVIDER_ERROR))
-        step.close(step.known.call(call.id) or call, refused)
+        heads.close(step, call, refused)
     else:
         step.put_call(replace(call, due_at=last + limits.KEY_LIFETIME))
         step.why = "not found yet: look again when its last send is old enough"
@@ -150,9 +163,9 @@ def _read_failed(step: Step, message: ReadFailed) -> None:
     polls, head = step.known.polls + 1, step.known.head
     if message.lost:
         step.change(polls=polls, read_at=None)
-        news.review(step, "intent_vanished", message.reason)
+        watch.review(step, "intent_vanished", message.reason)
         if head and head.settle and head.intent_id:
-            step.close(head, Refused(RefusalCode.NEEDS_REVIEW, "Stripe knows no such intent"))
+            heads.close(step, head, Refused(RefusalCode.NEEDS_REVIEW, "Stripe knows no such intent"))
         return
     step.change(polls=polls, read_at=step.now + limits.backoff(step.known.id, polls))
     step.why = f"could not read ({message.reason}): again later"

@@ -7,15 +7,33 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from contracts.commands import RefundReason
 from contracts.replies import RefusalCode, Verdict
+from contracts.views import DisputeStatus
 from worker.domain import limits
-from worker.domain.effects import Find, Read, Send, Told
-from worker.domain.messages import Answer, Cancel, ChargeSeen, Confirm, Create, IntentChanged, IntentSeen
+from worker.domain.effects import Find, Send, Told
+from worker.domain.messages import (
+    Accept,
+    Cancel,
+    Capture,
+    CommandMessage,
+    Confirm,
+    Create,
+    Evidence,
+    NewsMessage,
+    Privileged,
+)
+from worker.domain.parts import ANSWERABLE
 from worker.domain.record import UNPAID, Call, Entry, Operation, Payment, Refused, Status
 from worker.domain.step import Step
 
 OWN = "~auto-"
 """Prefix of our own cancels' ids, which no sender may use; the counter behind it rises when the previous one is settled."""
+
+OWN_REFUND = "~refund-"
+"""Prefix of the names of refunds that no command names."""
+
+CROWDED = f"{limits.MAX_OPEN_CALLS} commands wait on this payment: try again later"
 
 CONFLICT = "conflict"
 KEY_TOO_OLD = "key_too_old"
@@ -29,16 +47,27 @@ def creation(payment: Payment, command: Create) -> Call:
         "currency": payment.currency,
         "capture_method": str(payment.capture_method),
         "automatic_payment_methods": {"enabled": True},
-        "metadata": command.metadata
-        | {"payment_id": payment.id, "order_id": payment.order_id, "deployment": payment.deployment},
+        "metadata": command.metadata | owner(payment),
     }
-    if command.description:
-        params["description"] = command.description
+    for name in ("description", "receipt_email", "setup_future_usage"):
+        if getattr(command, name):
+            params[name] = str(getattr(command, name))
+    if command.multicapture:
+        params["payment_method_options"] = {"card": {"request_multicapture": "if_available"}}
     return _call(payment, command, Operation.CREATE, params)
 
 
+def owner(payment: Payment) -> dict[str, str]:
+    """The metadata by which news of an object finds its payment."""
+    return {"payment_id": payment.id, "order_id": payment.order_id, "deployment": payment.deployment}
+
+
 def confirmation(payment: Payment, command: Confirm) -> Call:
-    params = {"payment_method": command.payment_method, "return_url": command.return_url}
+    params: dict[str, Any] = {"payment_method": command.payment_method, "expand": ["latest_charge"]}
+    if command.return_url:
+        params["return_url"] = command.return_url
+    if command.off_session:
+        params["off_session"] = True
     return _call(payment, command, Operation.CONFIRM, params)
 
 
@@ -46,7 +75,55 @@ def cancellation(payment: Payment, command: Cancel) -> Call:
     return _call(payment, command, Operation.CANCEL, {"cancellation_reason": str(command.reason)})
 
 
-def _call(payment: Payment, command: Create | Confirm | Cancel, operation: Operation, params: dict[str, Any]) -> Call:
+def capturing(payment: Payment, command: Capture) -> Call:
+    params: dict[str, Any] = {"final_capture": False} if not command.final else {}
+    if command.amount is not None:
+        params["amount_to_capture"] = command.amount
+    call = _call(payment, command, Operation.CAPTURE, params | {"expand": ["latest_charge"]})
+    return replace(call, base=payment.captured)
+
+
+def refunding(payment: Payment, command: Privileged, refund_id: str, amount: int, reason: RefundReason | None) -> Call:
+    """One refund under the key that its name gives it, whichever command brings it."""
+    params: dict[str, Any] = {
+        "payment_intent": payment.intent_id,
+        "amount": amount,
+        "metadata": owner(payment) | {"refund_id": refund_id},
+    }
+    if reason is not None:
+        params["reason"] = str(reason)
+    call = _call(payment, command, Operation.REFUND, params)
+    return replace(call, key=f"{payment.id}:{Operation.REFUND}:{refund_id}", about=refund_id)
+
+
+def own_refund(payment: Payment, name: str, amount: int, now: datetime) -> Call:
+    """A refund that the policy makes."""
+    metadata = owner(payment) | {"refund_id": name}
+    return Call(
+        id=name,
+        operation=Operation.REFUND,
+        key=f"{payment.id}:{Operation.REFUND}:{name}",
+        params={"payment_intent": payment.intent_id, "amount": amount, "metadata": metadata},
+        issued_at=now,
+        about=name,
+    )
+
+
+def answering(payment: Payment, command: Evidence | Accept) -> Call:
+    """Evidence for a dispute, or giving it up."""
+    if isinstance(command, Accept):
+        return replace(_call(payment, command, Operation.ACCEPT, {}), about=command.dispute_id)
+    params = {"evidence": dict(command.evidence), "submit": command.submit}
+    return replace(_call(payment, command, Operation.EVIDENCE, params), about=command.dispute_id)
+
+
+def crowded(payment: Payment) -> bool:
+    """Whether too many commands wait; refunds have a limit of their own."""
+    return sum(call.open and call.operation is not Operation.REFUND for call in payment.calls) >= limits.MAX_OPEN_CALLS
+
+
+def _call(payment: Payment, command: CommandMessage, operation: Operation, params: dict[str, Any]) -> Call:
+    asked = command if isinstance(command, Privileged) else None
     return Call(
         id=command.message_id,
         operation=operation,
@@ -57,6 +134,8 @@ def _call(payment: Payment, command: Create | Confirm | Cancel, operation: Opera
         expires_at=command.expires_at,
         reply=command.reply,
         trace=command.trace,
+        asked_by=asked.requested_by if asked else None,
+        note=asked.note if asked else None,
     )
 
 
@@ -90,13 +169,13 @@ def give_up(step: Step, why: str) -> None:
 def seen_before(step: Step) -> bool:
     """Recognise a message that is recorded already; a duplicate helps its open call, or repeats the recorded answer."""
     message, payment = step.message, step.known
-    if isinstance(message, IntentSeen | IntentChanged | ChargeSeen):
+    if isinstance(message, NewsMessage):
         if payment.entry(message.message_id) is None:
             return False
         step.recorded = True
         step.stale("duplicate")
         return True
-    if not isinstance(message, Create | Confirm | Cancel) or not payment.knows(message.message_id):
+    if not isinstance(message, CommandMessage) or not payment.knows(message.message_id):
         return False
     step.recorded = True
     call, entry = payment.call(message.message_id), payment.entry(message.message_id)
@@ -117,42 +196,19 @@ def _repeat(step: Step, call: Call | None, entry: Entry | None) -> None:
     refused = call.refused if call else entry.refused if entry else None
     verdict = Verdict.REFUSED if refused else Verdict.ACCEPTED
     if entry is not None and entry.verdict is Verdict.PENDING:
-        first = next(call for call in step.known.calls if call.operation is Operation.CREATE)
+        first = step.known.creation
+        assert first is not None, "told 'pending' beside a create that is not there"
         if first.open:
             verdict = Verdict.PENDING
         elif first.refused:
             verdict, refused = Verdict.REFUSED, _failed()
     secret = not refused and isinstance(step.message, Create | Confirm) and step.status in UNPAID
-    step.answer(verdict, refused, wants_secret=secret, show_payment=step.may_show)
+    about = call.about if call else getattr(step.message, "refund_id", None)
+    step.answer(verdict, refused, wants_secret=secret, show_payment=step.may_show, about=about)
 
 
 def _failed() -> Refused:
     return Refused(RefusalCode.PAYMENT_FAILED, "the payment could not be created")
-
-
-def go_on(step: Step) -> None:
-    """Bring the queue forward: close what has become moot or has expired, send the head if nobody has yet.
-
-    Also does a read that is owed now, when there is nothing to send.
-    """
-    while (head := step.known.head) is not None and not head.sends and step.effect is None:
-        closed, refused = _moot(step.known, head, step.now)
-        if closed:
-            step.close(head, refused)
-            continue
-        if isinstance(step.message, Answer) and step.message.chained >= limits.MAX_CHAINED:
-            step.put_call(replace(head, due_at=step.now))
-            break
-        send(step, head)
-    if step.effect is None and step.payment is not None:
-        read_owed(step)
-
-
-def read_owed(step: Step) -> None:
-    payment = step.known
-    if payment.read_at is not None and payment.read_at <= step.now and payment.intent_id is not None:
-        step.change(read_at=step.now + limits.SEND_GRACE)
-        step.effect = Read(payment.intent_id)
 
 
 def send(step: Step, call: Call) -> None:
@@ -167,7 +223,7 @@ def send(step: Step, call: Call) -> None:
     step.effect = Send(begun)
 
 
-def _moot(payment: Payment, call: Call, now: datetime) -> tuple[bool, Refused | None]:
+def moot(payment: Payment, call: Call, now: datetime) -> tuple[bool, Refused | None]:
     """Whether a call that was never sent is to be closed, and how."""
     if call.expires_at and now >= call.expires_at:
         return True, Refused(
@@ -186,9 +242,42 @@ def _moot(payment: Payment, call: Call, now: datetime) -> tuple[bool, Refused | 
             return False, None
         case Operation.CANCEL if payment.status not in {Status.FAILED, Status.SUCCEEDED}:
             return False, None
+        case Operation.CAPTURE:
+            return _moot_capture(payment, call)
+        case Operation.REFUND:
+            return _moot_refund(payment, call)
+        case Operation.EVIDENCE | Operation.ACCEPT:
+            dispute = payment.dispute(call.about)
+            evidence_late = call.operation is Operation.EVIDENCE and dispute and dispute.status not in ANSWERABLE
+            if dispute is None or not dispute.open or evidence_late:
+                return True, Refused(RefusalCode.DISPUTE_CLOSED, f"the dispute is {dispute and dispute.status}")
+            return False, None
     if payment.status is Status.FAILED:
         return True, _failed()
     return True, Refused(RefusalCode.WRONG_STATE, f"the payment is {payment.status}")
+
+
+def _moot_capture(payment: Payment, call: Call) -> tuple[bool, Refused | None]:
+    if payment.status is not Status.REQUIRES_CAPTURE:
+        return True, Refused(RefusalCode.WRONG_STATE, f"the payment is {payment.status}")
+    if payment.needs_review:
+        return True, Refused(RefusalCode.NEEDS_REVIEW, f"the payment waits for a person: {payment.needs_review}")
+    if call.params.get("amount_to_capture", 0) > payment.capturable:
+        text = f"{payment.capturable} of {payment.amount} is held and not captured"
+        return True, Refused(RefusalCode.NOT_CAPTURABLE, text, "data.amount")
+    return False, None
+
+
+def _moot_refund(payment: Payment, call: Call) -> tuple[bool, Refused | None]:
+    """Its own reservation is not counted against it; a dispute or a refund at Stripe may have taken the money since."""
+    own = payment.refund(call.about)
+    others = payment.given_back - (own.amount if own and own.under_way else 0)
+    left = payment.captured - others - payment.disputed
+    if own is None or not own.under_way or own.stripe_id is not None:
+        return True, None
+    if own.amount > left:
+        return True, Refused(RefusalCode.NOT_REFUNDABLE, f"{max(0, left)} can still be refunded", "data.amount")
+    return False, None
 
 
 def resume(step: Step, head: Call) -> None:
@@ -221,11 +310,7 @@ def tick(step: Step) -> None:
         if not head.sends:
             return
         resume(step, head)
-    elif (
-        payment.poll_at
-        and payment.poll_at <= now
-        and payment.status not in {Status.SUCCEEDED, Status.CANCELED, Status.FAILED}
-    ):
+    elif payment.poll_at and payment.poll_at <= now and payment.waiting:
         step.change(poll_at=now + limits.poll_after(payment.id, payment.polls))
         if payment.status in UNPAID and now >= limits.abandon_at(payment.created_at) and head is None:
             give_up(step, "abandoned")
@@ -234,38 +319,39 @@ def tick(step: Step) -> None:
             step.change(read_at=now)
 
 
-def settle_by_truth(step: Step) -> None:
-    """Close a head that waited for a read, by what was read."""
-    head = step.known.head
-    if head is None or head.settle is None:
-        return
-    status = step.status
-    if head.operation is Operation.CONFIRM:
-        done = status not in {Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION, Status.CANCELED}
-    else:
-        done = status is Status.CANCELED
-    code = RefusalCode.WRONG_STATE if head.settle == CONFLICT else RefusalCode.PROVIDER_ERROR
-    text = f"the payment is {status}" if head.settle == CONFLICT else "Stripe did not carry it out: try again"
-    step.close(head, None if done else Refused(code, text))
+def took_effect(step: Step, head: Call) -> bool:
+    """Whether what was read says that a call took effect."""
+    payment = step.known
+    dispute = payment.dispute(head.about)
+    match head.operation:
+        case Operation.CONFIRM:
+            undone = {Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION, Status.CANCELED}
+            return payment.status not in undone
+        case Operation.CAPTURE:
+            return payment.captured > head.base
+        case Operation.REFUND:
+            refund = payment.refund(head.about)
+            return refund is not None and refund.stripe_id is not None
+        case Operation.ACCEPT:
+            return dispute is not None and dispute.status is DisputeStatus.LOST
+        case Operation.EVIDENCE:
+            return dispute is not None and dispute.submitted and bool(head.params.get("submit"))
+    return payment.status is Status.CANCELED
+
+
+def not_done(step: Step, head: Call) -> Refused:
+    """How a call is refused that did not take effect at Stripe."""
+    if head.settle != CONFLICT:
+        return Refused(RefusalCode.PROVIDER_ERROR, "Stripe did not carry it out: try again")
+    if head.operation is Operation.REFUND:
+        return Refused(RefusalCode.NOT_REFUNDABLE, f"{step.known.refundable} can still be refunded", "data.amount")
+    return Refused(RefusalCode.WRONG_STATE, f"the payment is {step.status}")
 
 
 def told_recorded(call: Call, wants_secret: bool) -> Told:
     """Repeat what a closed call came to."""
     verdict = Verdict.REFUSED if call.refused else Verdict.ACCEPTED
-    return Told(call.id, verdict, call.reply, call.refused, wants_secret and not call.refused)
-
-
-__all__ = [
-    "OWN",
-    "cancellation",
-    "confirmation",
-    "creation",
-    "give_up",
-    "go_on",
-    "queue",
-    "resume",
-    "seen_before",
-    "settle_by_truth",
-    "tick",
-    "told_recorded",
-]
+    paying = call.operation in {Operation.CREATE, Operation.CONFIRM}
+    return Told(
+        call.id, verdict, call.reply, call.refused, wants_secret and paying and not call.refused, about=call.about
+    )

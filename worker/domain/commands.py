@@ -1,11 +1,14 @@
 """What a command does where the table allows it, and how it is refused where it does not."""
 
+from dataclasses import replace
+
 from contracts import events, money
 from contracts.commands import CaptureMethod
 from contracts.replies import RefusalCode, Verdict
 from worker.domain import calls, limits
-from worker.domain.messages import Cancel, Confirm, Create
-from worker.domain.record import UNPAID, Operation, Payment, Status, payment_id
+from worker.domain.announce import attempt_view
+from worker.domain.messages import Cancel, Capture, Confirm, Create, CustomerSeen
+from worker.domain.record import UNPAID, Attempt, Call, Operation, Payment, Refused, Status, payment_id
 from worker.domain.step import Step
 
 CANCELED_TEXT = "the order was canceled after this create was issued"
@@ -16,7 +19,7 @@ def open_payment(step: Step, number: int) -> None:
     command = step.message
     assert isinstance(command, Create)
     problem = money.check(command.amount, command.currency)
-    if _expired(step):
+    if step.refuse_expired():
         return
     if problem:
         step.refuse(problem.code, problem.message, f"data.{problem.field}")
@@ -36,8 +39,13 @@ def open_payment(step: Step, number: int) -> None:
             updated_at=step.now,
             issued_at=command.issued_at,
         )
-        calls.queue(step, calls.creation(step.payment, command))
-        step.why = "create queued"
+        create = calls.creation(step.payment, command)
+        if command.with_customer:
+            step.change(draft=create, customer_at=step.now)
+            step.why = "waits for its user's customer"
+        else:
+            calls.queue(step, create)
+            step.why = "create queued"
 
 
 def tombstone(step: Step, number: int) -> None:
@@ -46,7 +54,7 @@ def tombstone(step: Step, number: int) -> None:
     assert isinstance(command, Cancel)
     if command.order_id is None:
         unknown(step)
-    elif not _expired(step):
+    elif not step.refuse_expired():
         step.payment = Payment(
             id=payment_id(command.order_id, number),
             order_id=command.order_id,
@@ -78,7 +86,7 @@ def terms(step: Step) -> None:
     command, payment = step.message, step.known
     assert isinstance(command, Create)
     theirs = (command.amount, command.currency, command.capture_method)
-    if _expired(step):
+    if step.refuse_expired():
         return
     if not step.may_show:
         step.refuse(
@@ -107,21 +115,107 @@ def queue(step: Step) -> None:
     command, payment = step.message, step.known
     assert isinstance(command, Confirm | Cancel)
     _mark(step)
-    if _expired(step):
+    if step.refuse_expired():
         return
     if isinstance(command, Cancel) and command.order_id is not None and payment.issued_at > command.issued_at:
         message = "the order was created anew after this cancel was issued"
         step.refuse(RefusalCode.WRONG_STATE, message, "data.order_id")
     elif payment.needs_review and isinstance(command, Confirm):
         step.refuse(RefusalCode.NEEDS_REVIEW, f"the payment waits for a person: {payment.needs_review}")
-    elif sum(call.open for call in payment.calls) >= limits.MAX_OPEN_CALLS:
-        step.refuse(RefusalCode.WRONG_STATE, f"{limits.MAX_OPEN_CALLS} commands wait on this payment: try again later")
+    elif payment.draft is not None:
+        _nothing_begun(step, command)
+    elif calls.crowded(payment):
+        step.refuse(RefusalCode.TOO_MANY_COMMANDS, calls.CROWDED)
     elif isinstance(command, Confirm):
         calls.queue(step, calls.confirmation(payment, command))
         step.why = "confirm queued"
     else:
         calls.queue(step, calls.cancellation(payment, command))
         step.why = "cancel queued"
+
+
+def _nothing_begun(step: Step, command: Confirm | Cancel) -> None:
+    """Its create still waits for the customer: Stripe knows nothing of it, so a cancel is done at once."""
+    draft = step.known.draft
+    assert draft is not None
+    if isinstance(command, Confirm):
+        step.refuse(RefusalCode.WRONG_STATE, "the payment is not created yet: try again")
+        return
+    step.change(draft=None, customer_at=None, calls=(*step.known.calls, draft))
+    step.close(draft, Refused(RefusalCode.ORDER_CANCELED, CANCELED_TEXT))
+    step.change(status=Status.CANCELED)
+    step.why = "canceled before Stripe was asked"
+    step.announce(events.PaymentCanceled, reason=str(command.reason))
+    step.answer(Verdict.ACCEPTED)
+
+
+def capture(step: Step) -> None:
+    """Queue a capture of what is held."""
+    command, payment = step.message, step.known
+    assert isinstance(command, Capture)
+    if step.refuse_expired():
+        return
+    if payment.needs_review:
+        step.refuse(RefusalCode.NEEDS_REVIEW, f"the payment waits for a person: {payment.needs_review}")
+    elif (command.amount or 0) > payment.capturable:
+        text = f"{payment.capturable} of {payment.amount} is held and not captured"
+        step.refuse(RefusalCode.NOT_CAPTURABLE, text, "data.amount")
+    elif command.amount and (problem := money.check_part(command.amount, payment.currency)):
+        step.refuse(problem.code, problem.message, "data.amount")
+    elif calls.crowded(payment):
+        step.refuse(RefusalCode.TOO_MANY_COMMANDS, calls.CROWDED)
+    else:
+        calls.queue(step, calls.capturing(payment, command))
+        step.why = "capture queued"
+
+
+def customer_seen(step: Step) -> None:
+    """The customer that a create waited for is there, or is not yet."""
+    message, draft = step.message, step.known.draft
+    assert isinstance(message, CustomerSeen)
+    if draft is None:
+        step.stale("nothing waits for a customer")
+    elif draft.expires_at and step.now >= draft.expires_at:
+        text = f"it was wanted until {draft.expires_at.isoformat()}"
+        _dropped(step, draft, Refused(RefusalCode.EXPIRED, text, "data.expires_at"))
+    elif message.customer_id is None:
+        polls = step.known.polls + 1
+        step.change(polls=polls, customer_at=step.now + limits.backoff(step.known.id, polls))
+        step.why = "its user has no customer at Stripe yet"
+    else:
+        step.change(draft=None, customer_at=None, polls=0, customer_id=message.customer_id)
+        calls.queue(step, replace(draft, params=draft.params | {"customer": message.customer_id}))
+        step.why = "create queued"
+
+
+def _dropped(step: Step, draft: Call, refused: Refused) -> None:
+    step.change(draft=None, customer_at=None, calls=(*step.known.calls, draft), status=Status.FAILED)
+    attempt = Attempt(id=draft.key, outcome="failed", at=step.now, code=str(refused.code), message=refused.message)
+    step.decline(attempt)
+    step.announce(events.PaymentFailed, attempt=attempt_view(attempt, step.known))
+    step.close(draft, refused)
+
+
+ERASED = "erased"
+"""What stands in place of a user's id. The same for all: a hash could be guessed back."""
+
+
+def erase(step: Step) -> None:
+    """Forget who paid. Amounts, ids at Stripe and what happened stay; it is announced once."""
+    payment = step.known
+    if payment.erased_at is not None:
+        step.stale("erased already")
+    else:
+        step.change(
+            user_id=ERASED,
+            erased_at=step.now,
+            events=tuple(replace(event, body=event.body | {"user_id": ERASED}) for event in payment.events),
+            refunds=tuple(replace(refund, note=None) for refund in payment.refunds),
+            calls=tuple(call if call.open else replace(call, params={}, note=None) for call in payment.calls),
+        )
+        step.announce(events.PaymentErased)
+        step.why = "erased"
+    step.answer(Verdict.ACCEPTED)
 
 
 def canceled_already(step: Step) -> None:
@@ -141,11 +235,3 @@ def _mark(step: Step) -> None:
     if isinstance(command, Cancel) and command.order_id is not None:
         known = step.known.canceled_as_of
         step.change(canceled_as_of=max(known, command.issued_at) if known else command.issued_at)
-
-
-def _expired(step: Step) -> bool:
-    command = step.command
-    if command and command.expires_at and step.now >= command.expires_at:
-        step.refuse(RefusalCode.EXPIRED, f"it was wanted until {command.expires_at.isoformat()}", "data.expires_at")
-        return True
-    return False

@@ -1,6 +1,7 @@
 """The outputs of `decide`: the next record, what to ask of Stripe, and whom to tell what. Values; the shell acts."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from contracts.replies import Verdict
 from worker.domain.record import Address, Announced, Call, Outcome, Payment, Refused
@@ -15,7 +16,7 @@ class Send:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Retrieve the intent, and bring back what it is now."""
+    """Retrieve the intent, and bring back what it is now; if it has received money, with its refunds and disputes."""
 
     intent_id: str
 
@@ -27,12 +28,23 @@ class Find:
     call: Call
 
 
-Effect = Send | Read | Find
+@dataclass(frozen=True, slots=True)
+class Ensure:
+    """Make sure that the payment's user has a customer at Stripe, and bring back its id."""
+
+    user_id: str
+    issued_at: datetime
+
+
+Effect = Send | Read | Find | Ensure
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """The answer to one command. With `wants_secret` the requester needs what only Stripe holds, to let the customer pay."""
+    """The answer to one command. With `wants_secret` the requester needs what only Stripe holds, to let the customer pay.
+
+    `about` is the refund or dispute that it was for.
+    """
 
     command_id: str
     verdict: Verdict
@@ -40,6 +52,7 @@ class Told:
     refused: Refused | None = None
     wants_secret: bool = False
     show_payment: bool = True
+    about: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,10 @@
 """Every number that the state machine obeys, each with its reason."""
 
 import zlib
+from collections.abc import Iterator
 from datetime import datetime, timedelta
+
+from worker.domain.parts import ANSWERABLE, Dispute
 
 KEY_LIFETIME = timedelta(hours=20)
 """Stripe may forget an idempotency key after 24 h; we stop repeating one well before and settle by reading (rule 17)."""
@@ -36,7 +39,24 @@ MAX_CHAINED = 10
 """Calls that one delivery performs after its own; the rest is left to the sweeper, so that a delivery stays short."""
 
 MAX_OPEN_CALLS = 20
-"""Commands that may wait behind each other on one payment."""
+"""Commands that may wait behind each other on one payment. Refunds are limited by their own number instead: of a crowd
+that asks at once, every one that fits is carried out."""
+
+MAX_REFUNDS = 200
+"""Refunds per payment, those made at Stripe included. A payment that needs more is a loop in its order service."""
+
+MAX_DISPUTES = 50
+MAX_CONCERNS = 50
+"""More of either than any payment has seen; beyond it a person must look."""
+
+EXPIRY_WARNING = timedelta(hours=24)
+"""How long before the held money is released this is announced: a working day to capture it."""
+
+EXPIRY_GRACE = timedelta(minutes=10)
+"""How long after that moment we wait for Stripe's word before we ask."""
+
+DEADLINE_DAYS = (7, 3, 1)
+"""Distances to a dispute's deadline that are announced, in days."""
 
 MAX_PAYMENTS_PER_ORDER = 50
 """An order that needs more is a loop in the order service."""
@@ -64,3 +84,11 @@ def _between_half_and_whole(full: timedelta, seed: str) -> timedelta:
 
 def abandon_at(created_at: datetime) -> datetime:
     return created_at + ABANDONED_AFTER
+
+
+def deadlines(dispute: Dispute) -> Iterator[tuple[int, datetime]]:
+    """The distances to an unanswered dispute's deadline that are still to be announced, in days, and when."""
+    if dispute.status in ANSWERABLE and not dispute.submitted and dispute.due_by is not None:
+        for days in DEADLINE_DAYS:
+            if days not in dispute.told:
+                yield days, dispute.due_by - timedelta(days=days)

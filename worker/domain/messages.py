@@ -9,7 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from contracts.commands import CancelReason, CaptureMethod
+from contracts.commands import CancelReason, CaptureMethod, RefundReason, Resolution
+from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
 from worker.domain.record import Address, Status, Trace
 
 
@@ -19,7 +20,14 @@ class Kind(StrEnum):
     CREATE = "create"
     CONFIRM = "confirm"
     CANCEL = "cancel"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    EVIDENCE = "evidence"
+    ACCEPT = "accept"
+    RESOLVE = "resolve"
+    ERASE = "erase"
     ANSWER = "answer"
+    CUSTOMER = "customer"
     TICK = "tick"
     INTENT_REQUIRES_PAYMENT_METHOD = "intent.requires_payment_method"
     INTENT_REQUIRES_CONFIRMATION = "intent.requires_confirmation"
@@ -31,6 +39,12 @@ class Kind(StrEnum):
     INTENT_CHANGED = "intent.changed"
     CHARGE_FAILED = "charge.failed"
     CHARGE_SUCCEEDED = "charge.succeeded"
+    REFUND_SEEN = "refund.seen"
+    REFUND_TOTAL = "refund.total"
+    DISPUTE_SEEN = "dispute.seen"
+    FRAUD_WARNING = "fraud.warning"
+    REVIEW_OPENED = "review.opened"
+    REVIEW_CLOSED = "review.closed"
 
 
 class Result(StrEnum):
@@ -70,13 +84,18 @@ class Create(CommandMessage):
     capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
     description: str | None = None
     metadata: dict[str, str] = field(default_factory=dict)
+    multicapture: bool = False
+    with_customer: bool = False
+    setup_future_usage: str | None = None
+    receipt_email: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Confirm(CommandMessage):
     payment_id: str
     payment_method: str
-    return_url: str
+    return_url: str | None = None
+    off_session: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +106,51 @@ class Cancel(CommandMessage):
     reason: CancelReason = CancelReason.REQUESTED_BY_CUSTOMER
 
 
-Command = Create | Confirm | Cancel
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privileged(CommandMessage):
+    """A command that moves money or gives it up; who asked and why is kept."""
+
+    payment_id: str
+    requested_by: str
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capture(Privileged):
+    amount: int | None = None
+    final: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundWanted(Privileged):
+    refund_id: str
+    amount: int | None = None
+    reason: RefundReason | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence(Privileged):
+    dispute_id: str
+    evidence: dict[str, str] = field(repr=False)
+    submit: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accept(Privileged):
+    dispute_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolve(Privileged):
+    decision: Resolution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erase(Privileged):
+    """Forget who paid: one for each payment of the user."""
+
+
+Command = Create | Confirm | Cancel | Capture | RefundWanted | Evidence | Accept | Resolve | Erase
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +166,52 @@ class Decline:
 
 
 @dataclass(frozen=True, slots=True)
+class Charge:
+    """What a charge says beside its outcome; `capture_before` of a held one."""
+
+    id: str
+    receipt_url: str | None = None
+    capture_before: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFact:
+    """A refund at Stripe at one moment. `refund_id` and `payment_id` are our names in its metadata, if we made it."""
+
+    id: str
+    amount: int
+    status: RefundStatus
+    refund_id: str | None = None
+    payment_id: str | None = None
+    reason: str | None = None
+    failure: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFact:
+    """A dispute at Stripe at one moment."""
+
+    id: str
+    amount: int
+    status: DisputeStatus
+    reason: str | None = None
+    funds: DisputeFunds = DisputeFunds.UNTOUCHED
+    due_by: datetime | None = None
+    submitted: bool = False
+    charge_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """All refunds and disputes of an intent, as a read finds them."""
+
+    refunds: tuple[RefundFact, ...] = ()
+    disputes: tuple[DisputeFact, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Intent:
-    """A PaymentIntent at one moment: from a webhook, a read or an answer."""
+    """A PaymentIntent at one moment: from a webhook, a read or an answer. `charge` where Stripe was asked to expand it."""
 
     id: str
     status: Status
@@ -115,38 +222,85 @@ class Intent:
     decline: Decline | None = None
     cancellation_reason: str | None = None
     action: str | None = None
+    charge: Charge | None = None
     client_secret: str | None = field(default=None, repr=False, compare=False)
     redirect_url: str | None = field(default=None, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntentSeen:
-    """News of an intent. `version` is set for a read: the document's version that was loaded before it."""
+class NewsMessage:
+    """What all of Stripe's news brings."""
 
     message_id: str
     event_type: str
-    intent: Intent
-    version: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntentChanged:
+class IntentSeen(NewsMessage):
+    """News of an intent. `version` is set for a read: the document's version that was loaded before it.
+
+    A read of an intent that has received money brings its `ledger`, too.
+    """
+
+    intent: Intent
+    version: int | None = None
+    ledger: Ledger | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentChanged(NewsMessage):
     """Something happened to an intent, in words we do not trust (another API version): read it."""
 
-    message_id: str
-    event_type: str
     intent_id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ChargeSeen:
-    """News of a charge; a failed one carries its decline."""
+class ChargeSeen(NewsMessage):
+    """News of a charge; a failed one carries its decline, a good one what it says beside."""
 
-    message_id: str
-    event_type: str
     intent_id: str
     charge_id: str
     decline: Decline | None = None
+    charge: Charge | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundSeen(NewsMessage):
+    intent_id: str
+    refund: RefundFact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundTotal(NewsMessage):
+    """`charge.refunded` tells how much of a charge is refunded, and not by which refunds."""
+
+    intent_id: str
+    amount_refunded: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeSeen(NewsMessage):
+    intent_id: str
+    dispute: DisputeFact
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarningSeen(NewsMessage):
+    """An early fraud warning: the card network expects a dispute."""
+
+    intent_id: str
+    warning_id: str
+    fraud_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewSeen(NewsMessage):
+    """Radar's review; `reason` is why it was opened, or how it was closed."""
+
+    intent_id: str
+    review_id: str
+    open: bool
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +325,8 @@ class Answer:
     result: Result
     version: int
     intent: Intent | None = None
+    refund: RefundFact | None = None
+    dispute: DisputeFact | None = None
     problem: StripeProblem | None = None
     request_id: str | None = None
     chained: int = 0
@@ -186,50 +342,86 @@ class ReadFailed:
 
 
 @dataclass(frozen=True, slots=True)
+class CustomerSeen:
+    """The user's customer at Stripe; None when it is not there yet."""
+
+    customer_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """The clock: `check_at` has come."""
 
 
-News = IntentSeen | IntentChanged | ChargeSeen
-Message = Command | News | Answer | ReadFailed | Tick
+News = IntentSeen | IntentChanged | ChargeSeen | RefundSeen | RefundTotal | DisputeSeen | WarningSeen | ReviewSeen
+Message = Command | News | Answer | ReadFailed | CustomerSeen | Tick
+
+_KINDS: dict[type[Message], Kind] = {
+    Create: Kind.CREATE,
+    Confirm: Kind.CONFIRM,
+    Cancel: Kind.CANCEL,
+    Capture: Kind.CAPTURE,
+    RefundWanted: Kind.REFUND,
+    Evidence: Kind.EVIDENCE,
+    Accept: Kind.ACCEPT,
+    Resolve: Kind.RESOLVE,
+    Erase: Kind.ERASE,
+    Answer: Kind.ANSWER,
+    ReadFailed: Kind.ANSWER,
+    CustomerSeen: Kind.CUSTOMER,
+    Tick: Kind.TICK,
+    IntentChanged: Kind.INTENT_CHANGED,
+    RefundSeen: Kind.REFUND_SEEN,
+    RefundTotal: Kind.REFUND_TOTAL,
+    DisputeSeen: Kind.DISPUTE_SEEN,
+    WarningSeen: Kind.FRAUD_WARNING,
+}
 
 
 def kind_of(message: Message) -> Kind:
     """Name the column of the table that a message belongs to."""
     match message:
-        case Create():
-            return Kind.CREATE
-        case Confirm():
-            return Kind.CONFIRM
-        case Cancel():
-            return Kind.CANCEL
         case IntentSeen():
             return Kind(f"intent.{message.intent.status}")
-        case IntentChanged():
-            return Kind.INTENT_CHANGED
         case ChargeSeen():
             return Kind.CHARGE_FAILED if message.decline else Kind.CHARGE_SUCCEEDED
-        case Answer() | ReadFailed():
-            return Kind.ANSWER
-        case Tick():
-            return Kind.TICK
+        case ReviewSeen():
+            return Kind.REVIEW_OPENED if message.open else Kind.REVIEW_CLOSED
+    return _KINDS[type(message)]
 
 
 def redacted(message: Command | News) -> dict[str, Any]:
     """What the timeline keeps: enough to decide again, no secret, no address."""
+    if isinstance(message, CommandMessage):
+        return {"issued_at": message.issued_at} | _of_command(message)
+    return _of_news(message)
+
+
+def _of_command(message: CommandMessage) -> dict[str, Any]:
+    asked = {"requested_by": message.requested_by, "note": message.note} if isinstance(message, Privileged) else {}
     match message:
         case Create():
-            return {"amount": message.amount, "currency": message.currency, "issued_at": message.issued_at}
+            return {"amount": message.amount, "currency": message.currency}
         case Confirm():
-            return {"payment_method": message.payment_method, "issued_at": message.issued_at}
+            return {"payment_method": message.payment_method}
         case Cancel():
-            return {
-                "reason": str(message.reason),
-                "by_order": message.order_id is not None,
-                "issued_at": message.issued_at,
-            }
-        case IntentSeen():
-            intent = message.intent
+            return {"reason": str(message.reason), "by_order": message.order_id is not None}
+        case Capture():
+            return asked | {"amount": message.amount, "final": message.final}
+        case RefundWanted():
+            return asked | {"refund_id": message.refund_id, "amount": message.amount}
+        case Evidence():
+            return asked | {"dispute_id": message.dispute_id, "evidence": sorted(message.evidence)}
+        case Accept():
+            return asked | {"dispute_id": message.dispute_id}
+        case Resolve():
+            return asked | {"decision": str(message.decision)}
+    return asked
+
+
+def _of_news(message: News) -> dict[str, Any]:
+    match message:
+        case IntentSeen(intent=intent):
             return {
                 "intent_id": intent.id,
                 "status": str(intent.status),
@@ -245,3 +437,13 @@ def redacted(message: Command | News) -> dict[str, Any]:
                 "charge_id": message.charge_id,
                 "code": message.decline.code if message.decline else None,
             }
+        case RefundSeen(refund=refund):
+            return {"refund": refund.id, "status": str(refund.status), "amount": refund.amount}
+        case RefundTotal():
+            return {"amount_refunded": message.amount_refunded}
+        case DisputeSeen(dispute=dispute):
+            return {"dispute": dispute.id, "status": str(dispute.status), "amount": dispute.amount}
+        case WarningSeen():
+            return {"warning_id": message.warning_id}
+        case ReviewSeen():
+            return {"review_id": message.review_id, "open": message.open, "reason": message.reason}

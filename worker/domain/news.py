@@ -1,15 +1,14 @@
 """What Stripe's news changes in a record. Which rule applies is the table's word (payment.py); here is what it does."""
 
 from contracts import events
-from worker.domain import calls, limits
+from contracts.events import Case
+from worker.domain import calls, concerns, limits, watch
 from worker.domain.announce import OF_STATUS, attempt_view
-from worker.domain.messages import Decline, Intent
-from worker.domain.record import FINAL, UNPAID, Attempt, Operation, Status
+from worker.domain.messages import Charge, Decline, Intent
+from worker.domain.record import FINAL, UNPAID, Attempt, Call, Operation, Status
 from worker.domain.step import Step
 
 AUTHENTICATION_FAILED = "payment_intent_authentication_failure"
-
-LATE_MONEY = "late_money"
 
 
 def born(step: Step, intent_id: str) -> None:
@@ -31,17 +30,15 @@ def move(step: Step, intent: Intent) -> None:
     was = step.status
     fresh = decline_of(step, intent)
     step.change(latest_charge_id=intent.latest_charge_id or step.known.latest_charge_id)
-    if intent.status not in UNPAID and intent.status is not Status.CANCELED:
-        compare(step, intent)
+    charge_facts(step, intent.charge)
     if intent.status is was:
-        if not fresh and step.why != "created at Stripe":
-            step.stale(f"is {was} already")
+        _more_of_the_same(step, intent, fresh=fresh)
         return
     step.change(
         status=intent.status,
         polls=0,
         poll_at=None if intent.status in FINAL else step.now + limits.poll_after(step.known.id, 0),
-        captured=intent.amount_received if intent.status is Status.SUCCEEDED else step.known.captured,
+        captured=max(intent.amount_received, step.known.captured),
     )
     step.why = f"{was} to {intent.status}"
     if intent.status is Status.CANCELED:
@@ -53,7 +50,65 @@ def move(step: Step, intent: Intent) -> None:
         step.announce(OF_STATUS[intent.status])
     elif was in {Status.REQUIRES_ACTION, Status.PROCESSING} and not fresh:
         came_back(step, intent.decline)
+    if intent.status is Status.REQUIRES_CAPTURE and step.known.capture_before is None:
+        step.change(poll_at=step.now + limits.SOON)
+    _compare(step, intent)
+    if intent.status is Status.SUCCEEDED and any(_unwanted(call) for call in step.known.calls):
+        concerns.raise_money(step, Case.PAID_AFTER_CANCEL, "paid while a cancel was on its way")
     _enough(step)
+
+
+def _more_of_the_same(step: Step, intent: Intent, *, fresh: bool) -> None:
+    """The status is known; perhaps another part of the held money was taken."""
+    if intent.amount_received > step.known.captured and step.status in {Status.REQUIRES_CAPTURE, Status.SUCCEEDED}:
+        step.change(captured=intent.amount_received)
+        step.why = f"{intent.amount_received} captured"
+        step.announce(events.PaymentCaptured)
+    elif not fresh and step.why != "created at Stripe":
+        step.stale(f"is {step.status} already")
+    _compare(step, intent)
+
+
+def _unwanted(call: Call) -> bool:
+    """A cancel of somebody else's than ours, that has not been settled."""
+    return call.open and call.operation is Operation.CANCEL and call.own_reason is None
+
+
+def charge_facts(step: Step, charge: Charge | None) -> None:
+    """What a good charge says beside its outcome."""
+    if charge is None:
+        return
+    if charge.receipt_url:
+        step.change(receipt_url=charge.receipt_url)
+    if (
+        charge.capture_before
+        and charge.capture_before > step.now
+        and charge.capture_before != step.known.capture_before
+    ):
+        step.change(capture_before=charge.capture_before, expiry_told=False)
+
+
+def tell_receipt(step: Step) -> None:
+    """Announce the receipt once there is money and a receipt, whichever is heard of first."""
+    before, after = step.before, step.payment
+    if after is None or not (after.captured and after.receipt_url):
+        return
+    if before is None or not (before.captured and before.receipt_url):
+        step.announce(events.PaymentReceipt)
+
+
+def expiry(step: Step) -> None:
+    """The end of an authorization comes near, or has passed without a word from Stripe."""
+    payment = step.known
+    if payment.status is not Status.REQUIRES_CAPTURE or payment.capture_before is None:
+        return
+    if not payment.expiry_told and payment.capture_before - limits.EXPIRY_WARNING <= step.now:
+        step.change(expiry_told=True)
+        step.why = "the authorization expires soon"
+        step.announce(events.PaymentAuthorizationExpiring)
+    if step.known.expiry_told and payment.capture_before + limits.EXPIRY_GRACE <= step.now:
+        step.change(capture_before=None, read_at=step.now)
+        step.why = "the authorization should have expired: read"
 
 
 def came_back(step: Step, found: Decline | None) -> None:
@@ -132,39 +187,32 @@ def orphan_left(step: Step) -> None:
     """Once the cancel of an orphan has come to nothing, Stripe and the record disagree."""
     own = [call for call in step.known.calls if call.own_reason]
     if step.status is Status.FAILED and own and own[-1].refused:
-        review(step, "orphan_left", own[-1].refused.message)
-
-
-def foreign(step: Step, intent_id: str) -> bool:
-    """Whether news is of an intent that is not the payment's, though it claims to be: then a person must look."""
-    if step.known.intent_id in {None, intent_id}:
-        return False
-    review(step, "second_intent", f"{intent_id} claims to be this payment's intent")
-    return True
+        watch.review(step, "orphan_left", own[-1].refused.message)
 
 
 def late_money(step: Step, intent: Intent) -> None:
-    """Money arrived for a payment that had ended without any."""
-    if step.known.needs_review == LATE_MONEY:
+    """Money arrived for a payment that had ended without any; the order may have been paid by another one meanwhile."""
+    cases = (Case.PAID_AFTER_CANCEL, Case.PAID_TWICE)
+    if any(concerns.known(step, case) for case in cases):
         step.stale("late money is announced already")
         return
-    step.why = f"paid after it was {step.status}"
-    step.change(intent_id=intent.id, captured=intent.amount_received, needs_review=LATE_MONEY)
-    step.announce(events.PaymentLateMoney, reason=step.why)
+    why = f"paid after it was {step.status}"
+    step.change(
+        intent_id=intent.id,
+        captured=intent.amount_received,
+        latest_charge_id=intent.latest_charge_id or step.known.latest_charge_id,
+        read_at=None,
+    )
+    charge_facts(step, intent.charge)
+    concerns.raise_money(step, cases[step.paid_elsewhere], why)
 
 
-def compare(step: Step, intent: Intent) -> None:
+def _compare(step: Step, intent: Intent) -> None:
     """Money on its way must be what was asked for."""
+    if intent.status in UNPAID or intent.status is Status.CANCELED:
+        return
     if (intent.amount, intent.currency) != (step.known.amount, step.known.currency):
-        review(step, "amount_differs", f"Stripe has {intent.amount} {intent.currency}")
-
-
-def review(step: Step, reason: str, why: str) -> None:
-    """Something that no rule covers: a person looks, and no command moves money meanwhile."""
-    if step.known.needs_review is None:
-        step.change(needs_review=reason)
-        step.announce(events.PaymentNeedsReview, reason=f"{reason}: {why}")
-    step.why = why
+        concerns.raise_money(step, Case.TERMS_DIFFER, f"Stripe has {intent.amount} {intent.currency}")
 
 
 def cancel_reason(step: Step, intent: Intent) -> str:

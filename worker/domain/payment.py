@@ -9,6 +9,8 @@ times), Stripe's answers to our own calls, and the clock. They all go through on
   old when they arrive. They are applied when they can only be news: FORWARD; or else read and then applied: REREAD.
 - What is read, or answered, counts as the truth only if the record has not changed since the read began. Then every
   rule that would have doubted it applies it.
+- *Refunds and disputes* hang on the payment, each with a way of its own that goes up only (refunds.py, disputes.py);
+  news of them that comes before the news of the money is read: REREAD.
 - *A charge was declined* is a fact of its own, whatever the status: ATTEMPT. Announced once per charge id.
 - A command that needs Stripe becomes a call in `calls[]`; only the head is ever sent: QUEUE.
 
@@ -19,9 +21,35 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
-from worker.domain import answers, calls, commands, limits, news
+from worker.domain import (
+    answers,
+    calls,
+    commands,
+    concerns,
+    disputes,
+    heads,
+    invariants,
+    limits,
+    news,
+    policy,
+    refunds,
+    watch,
+)
 from worker.domain.effects import Decision
-from worker.domain.messages import ChargeSeen, Intent, IntentChanged, IntentSeen, Kind, Message, kind_of
+from worker.domain.messages import (
+    ChargeSeen,
+    DisputeSeen,
+    Intent,
+    IntentChanged,
+    IntentSeen,
+    Kind,
+    Ledger,
+    Message,
+    RefundSeen,
+    RefundTotal,
+    kind_of,
+)
+from worker.domain.policy import Policy
 from worker.domain.record import Payment, Status
 from worker.domain.step import Step
 
@@ -48,35 +76,80 @@ class Rule(StrEnum):
     SOON = "look soon, unless the intent's own news comes first"
     ORPHAN = "an intent that nobody waits for: cancel it"
     LATE_MONEY = "money that nobody waits for"
+    CAPTURE = "queue a capture of what is held"
+    REFUND = "set the money aside and queue a refund"
+    DISPUTE = "queue an answer to a dispute"
+    RESOLVE = "somebody decides about what waits for a person"
+    ERASE = "forget who paid"
+    CUSTOMER = "queue the create that waited for its user's customer"
+    REFUNDED = "record a refund"
+    TOTAL = "see whether the refunds that are known explain it"
+    DISPUTED = "record a dispute"
+    WARNED = "meet a fraud warning as the policy says"
+    REVIEWED = "record a review at Stripe"
 
 
-_WORK = {Kind.ANSWER: Rule.ANSWER, Kind.TICK: Rule.TICK}
-_PAYABLE = _WORK | {
-    Kind.CREATE: Rule.TERMS,
-    Kind.CONFIRM: Rule.QUEUE,
-    Kind.CANCEL: Rule.QUEUE,
-    Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.REREAD,
-    Kind.INTENT_REQUIRES_CONFIRMATION: Rule.REREAD,
-    Kind.INTENT_REQUIRES_ACTION: Rule.FORWARD,
-    Kind.INTENT_PROCESSING: Rule.FORWARD,
-    Kind.INTENT_REQUIRES_CAPTURE: Rule.MOVE,
-    Kind.INTENT_SUCCEEDED: Rule.MOVE,
-    Kind.INTENT_CANCELED: Rule.MOVE,
-    Kind.INTENT_CHANGED: Rule.REREAD,
-    Kind.CHARGE_FAILED: Rule.ATTEMPT,
-    Kind.CHARGE_SUCCEEDED: Rule.SOON,
+_WORK = {
+    Kind.ANSWER: Rule.ANSWER,
+    Kind.TICK: Rule.TICK,
+    Kind.RESOLVE: Rule.RESOLVE,
+    Kind.ERASE: Rule.ERASE,
+    Kind.CUSTOMER: Rule.STALE,
+    Kind.FRAUD_WARNING: Rule.WARNED,
+    Kind.REVIEW_OPENED: Rule.REVIEWED,
+    Kind.REVIEW_CLOSED: Rule.REVIEWED,
+    Kind.CAPTURE: Rule.WRONG_STATE,
 }
-_SETTLED = _WORK | {
-    Kind.CONFIRM: Rule.WRONG_STATE,
-    Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.STALE,
-    Kind.INTENT_REQUIRES_CONFIRMATION: Rule.STALE,
-    Kind.INTENT_REQUIRES_ACTION: Rule.STALE,
-    Kind.INTENT_PROCESSING: Rule.STALE,
-    Kind.INTENT_REQUIRES_CAPTURE: Rule.STALE,
-    Kind.INTENT_CHANGED: Rule.REREAD,
-    Kind.CHARGE_FAILED: Rule.ATTEMPT,
-    Kind.CHARGE_SUCCEEDED: Rule.STALE,
+_MONEY = {
+    Kind.REFUND: Rule.REFUND,
+    Kind.EVIDENCE: Rule.DISPUTE,
+    Kind.ACCEPT: Rule.DISPUTE,
+    Kind.REFUND_SEEN: Rule.REFUNDED,
+    Kind.REFUND_TOTAL: Rule.TOTAL,
+    Kind.DISPUTE_SEEN: Rule.DISPUTED,
 }
+_NO_MONEY = {
+    Kind.REFUND: Rule.WRONG_STATE,
+    Kind.EVIDENCE: Rule.WRONG_STATE,
+    Kind.ACCEPT: Rule.WRONG_STATE,
+    Kind.REFUND_SEEN: Rule.REREAD,
+    Kind.REFUND_TOTAL: Rule.REREAD,
+    Kind.DISPUTE_SEEN: Rule.REREAD,
+}
+_PAYABLE = (
+    _WORK
+    | _NO_MONEY
+    | {
+        Kind.CREATE: Rule.TERMS,
+        Kind.CONFIRM: Rule.QUEUE,
+        Kind.CANCEL: Rule.QUEUE,
+        Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.REREAD,
+        Kind.INTENT_REQUIRES_CONFIRMATION: Rule.REREAD,
+        Kind.INTENT_REQUIRES_ACTION: Rule.FORWARD,
+        Kind.INTENT_PROCESSING: Rule.FORWARD,
+        Kind.INTENT_REQUIRES_CAPTURE: Rule.MOVE,
+        Kind.INTENT_SUCCEEDED: Rule.MOVE,
+        Kind.INTENT_CANCELED: Rule.MOVE,
+        Kind.INTENT_CHANGED: Rule.REREAD,
+        Kind.CHARGE_FAILED: Rule.ATTEMPT,
+        Kind.CHARGE_SUCCEEDED: Rule.SOON,
+    }
+)
+_SETTLED = (
+    _WORK
+    | _MONEY
+    | {
+        Kind.CONFIRM: Rule.WRONG_STATE,
+        Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.STALE,
+        Kind.INTENT_REQUIRES_CONFIRMATION: Rule.STALE,
+        Kind.INTENT_REQUIRES_ACTION: Rule.STALE,
+        Kind.INTENT_PROCESSING: Rule.STALE,
+        Kind.INTENT_REQUIRES_CAPTURE: Rule.STALE,
+        Kind.INTENT_CHANGED: Rule.REREAD,
+        Kind.CHARGE_FAILED: Rule.ATTEMPT,
+        Kind.CHARGE_SUCCEEDED: Rule.STALE,
+    }
+)
 
 TRANSITIONS: dict[Status, dict[Kind, Rule]] = {
     Status.NEW: dict.fromkeys(Kind, Rule.UNKNOWN) | {Kind.CREATE: Rule.OPEN, Kind.CANCEL: Rule.TOMBSTONE},
@@ -87,6 +160,7 @@ TRANSITIONS: dict[Status, dict[Kind, Rule]] = {
         Kind.INTENT_REQUIRES_CONFIRMATION: Rule.MOVE,
         Kind.INTENT_REQUIRES_ACTION: Rule.MOVE,
         Kind.INTENT_PROCESSING: Rule.MOVE,
+        Kind.CUSTOMER: Rule.CUSTOMER,
     },
     Status.REQUIRES_PAYMENT_METHOD: _PAYABLE
     | {Kind.INTENT_REQUIRES_PAYMENT_METHOD: Rule.SAME, Kind.INTENT_REQUIRES_CONFIRMATION: Rule.FORWARD},
@@ -104,6 +178,7 @@ TRANSITIONS: dict[Status, dict[Kind, Rule]] = {
     | {
         Kind.CREATE: Rule.TERMS,
         Kind.CANCEL: Rule.QUEUE,
+        Kind.CAPTURE: Rule.CAPTURE,
         Kind.INTENT_REQUIRES_CAPTURE: Rule.SAME,
         Kind.INTENT_SUCCEEDED: Rule.MOVE,
         Kind.INTENT_CANCELED: Rule.MOVE,
@@ -139,13 +214,24 @@ TRANSITIONS: dict[Status, dict[Kind, Rule]] = {
 }
 
 
-def decide(payment: Payment | None, message: Message, now: datetime, *, number: int = 1) -> Decision:
+def decide(
+    payment: Payment | None,
+    message: Message,
+    now: datetime,
+    *,
+    number: int = 1,
+    policy: Policy = policy.DEFAULT,
+    paid_elsewhere: bool = False,
+    live_elsewhere: bool = False,
+) -> Decision:
     """Decide what one message does to a payment. Pure and total: the same inputs always give the same decision.
 
     `payment` is the record as loaded, or None when there is none; `number` is then the place that a new payment takes
-    among its order's. Commit the record that comes back (if `write`) before doing anything else that it says.
+    among its order's. `paid_elsewhere` says that another payment of the order holds money, `live_elsewhere` that another is
+    live. Commit the record that comes
+    back (if `write`) before doing anything else that it says. Raises BrokenInvariant for a record that must not be.
     """
-    step = Step(payment, message, now)
+    step = Step(payment, message, now, policy, paid_elsewhere=paid_elsewhere, live_elsewhere=live_elsewhere)
     if payment is None or not calls.seen_before(step):
         rule = TRANSITIONS[step.status][kind_of(message)]
         if rule is Rule.OPEN:
@@ -155,14 +241,18 @@ def decide(payment: Payment | None, message: Message, now: datetime, *, number: 
         else:
             RULES[rule](step)
     if step.payment is not None:
-        calls.go_on(step)
-    return step.finish()
+        news.tell_receipt(step)
+        refunds.rivals(step)
+        heads.go_on(step)
+    decision = step.finish()
+    invariants.hold(payment, decision.payment)
+    return decision
 
 
 def apply_intent(step: Step, intent: Intent, truth: bool) -> None:
     """Apply what is known of an intent by the table; with `truth` the rules that doubt old news apply it."""
     payment = step.known
-    if news.foreign(step, intent.id):
+    if watch.foreign(step, intent.id):
         return
     rule = TRANSITIONS[payment.status][Kind(f"intent.{intent.status}")]
     if rule is Rule.ORPHAN:
@@ -178,7 +268,7 @@ def apply_intent(step: Step, intent: Intent, truth: bool) -> None:
         news.decline_of(step, intent)
         step.stale(f"{intent.status} is behind {payment.status}")
         if truth:
-            news.review(step, "backwards", f"Stripe says {intent.status} of a payment that was {payment.status}")
+            watch.review(step, "backwards", f"Stripe says {intent.status} of a payment that was {payment.status}")
     elif doubtful and not truth:
         news.decline_of(step, intent)
         step.change(read_at=step.now)
@@ -190,8 +280,8 @@ def apply_intent(step: Step, intent: Intent, truth: bool) -> None:
 def _intent(step: Step) -> None:
     """News of an intent: a webhook's snapshot, or a read, which counts only for the version that was loaded before it."""
     message = step.message
-    if isinstance(message, IntentChanged):
-        _changed(step, message)
+    if isinstance(message, IntentChanged | RefundSeen | RefundTotal | DisputeSeen):
+        _unheard_of(step, message)
         return
     assert isinstance(message, IntentSeen)
     if message.version is None:
@@ -204,12 +294,27 @@ def _intent(step: Step) -> None:
         polls = step.known.polls + 1
         step.change(read_at=None, polls=polls, poll_at=step.now + limits.poll_after(step.known.id, polls))
         apply_intent(step, message.intent, truth=True)
-        calls.settle_by_truth(step)
+        _ledger(step, message.ledger)
+        heads.settle_by_truth(step)
         news.orphan_left(step)
 
 
-def _changed(step: Step, message: IntentChanged) -> None:
-    if news.foreign(step, message.intent_id):
+def _ledger(step: Step, ledger: Ledger | None) -> None:
+    """All refunds and disputes, as a read found them."""
+    if ledger is None or not step.known.captured:
+        return
+    for refund in ledger.refunds:
+        with step.aside():
+            refunds.heard(step, refund, truth=True)
+    for dispute in ledger.disputes:
+        with step.aside():
+            disputes.heard(step, dispute, truth=True)
+    step.change(heard_refunded=0)
+
+
+def _unheard_of(step: Step, message: IntentChanged | RefundSeen | RefundTotal | DisputeSeen) -> None:
+    """News that cannot be taken as it is: in other words than ours, or of money that we have not heard of."""
+    if watch.foreign(step, message.intent_id):
         return
     if step.status is Status.CREATING:
         news.born(step, message.intent_id)
@@ -217,7 +322,7 @@ def _changed(step: Step, message: IntentChanged) -> None:
         step.change(intent_id=message.intent_id)
     if step.known.intent_id is not None:
         step.change(read_at=step.now)
-    step.stale("told in another API version: read")
+    step.stale("cannot be taken as it is: read")
 
 
 def _attempt(step: Step) -> None:
@@ -225,7 +330,7 @@ def _attempt(step: Step) -> None:
     message = step.message
     assert isinstance(message, ChargeSeen)
     assert message.decline is not None
-    if news.foreign(step, message.intent_id):
+    if watch.foreign(step, message.intent_id):
         return
     if step.status is Status.CREATING:
         news.born(step, message.intent_id)
@@ -240,21 +345,31 @@ def _soon(step: Step) -> None:
     """A charge succeeded: the intent's own event is on its way and decides; look if it has not come soon."""
     message = step.message
     assert isinstance(message, ChargeSeen)
-    if news.foreign(step, message.intent_id):
+    if watch.foreign(step, message.intent_id):
         return
     if step.status is Status.CREATING:
         news.born(step, message.intent_id)
-    soon = step.now + limits.SOON
-    step.change(poll_at=min(step.known.poll_at or soon, soon))
-    step.stale("a charge succeeded: the intent's own news decides")
+    news.charge_facts(step, message.charge)
+    watch.look_soon(step, "a charge succeeded: the intent's own news decides")
+
+
+def _tick(step: Step) -> None:
+    """The clock: what is due of the queue and the polls, and what the clock itself has to say."""
+    calls.tick(step)
+    news.expiry(step)
+    disputes.tell_deadlines(step)
+    concerns.ask_no_longer(step)
 
 
 def _overtaken(step: Step) -> None:
     """News that a settled payment has behind it; of an intent it may still carry a decline that we have not heard of."""
-    if isinstance(step.message, IntentSeen):
+    message = step.message
+    if isinstance(message, IntentSeen):
         _intent(step)
-    else:
-        step.stale("the payment has this behind it")
+        return
+    step.stale("the payment has this behind it")
+    if isinstance(message, ChargeSeen) and not watch.foreign(step, message.intent_id):
+        news.charge_facts(step, message.charge)
 
 
 RULES: dict[Rule, Callable[[Step], None]] = {
@@ -265,9 +380,20 @@ RULES: dict[Rule, Callable[[Step], None]] = {
     Rule.WRONG_STATE: commands.wrong_state,
     Rule.UNKNOWN: commands.unknown,
     Rule.ANSWER: lambda step: answers.answered(step, apply_intent),
-    Rule.TICK: calls.tick,
+    Rule.TICK: _tick,
     Rule.ATTEMPT: _attempt,
     Rule.SOON: _soon,
+    Rule.CAPTURE: commands.capture,
+    Rule.REFUND: refunds.wanted,
+    Rule.DISPUTE: disputes.act,
+    Rule.RESOLVE: concerns.resolve,
+    Rule.ERASE: commands.erase,
+    Rule.CUSTOMER: commands.customer_seen,
+    Rule.REFUNDED: refunds.seen,
+    Rule.TOTAL: refunds.total,
+    Rule.DISPUTED: disputes.seen,
+    Rule.WARNED: concerns.warned,
+    Rule.REVIEWED: concerns.reviewed,
     Rule.STALE: _overtaken,
     **dict.fromkeys((Rule.MOVE, Rule.SAME, Rule.FORWARD, Rule.REREAD, Rule.ORPHAN, Rule.LATE_MONEY), _intent),
 }

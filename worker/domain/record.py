@@ -8,6 +8,9 @@ from typing import Any
 
 from contracts.commands import CaptureMethod
 from contracts.replies import RefusalCode, Verdict
+from contracts.views import RefundStatus
+from worker.domain import limits
+from worker.domain.parts import HOLDS_MONEY, Concern, Dispute, Refund, Review
 
 
 class Status(StrEnum):
@@ -38,6 +41,10 @@ class Operation(StrEnum):
     CREATE = "create"
     CONFIRM = "confirm"
     CANCEL = "cancel"
+    CAPTURE = "capture"
+    REFUND = "refund"
+    EVIDENCE = "evidence"
+    ACCEPT = "accept"
 
 
 class CallState(StrEnum):
@@ -85,7 +92,9 @@ class Call:
     """One request that must reach Stripe, committed before its first send and repeated under the same key.
 
     `sends` says when each send began, oldest first; `due_at` when the sweeper looks at it. `settle` means: never send
-    again, find out by reading, because of this. `intent_id` is whom it addresses, stored before the first send.
+    again, find out by reading, because of this. `intent_id` is whom it addresses, stored before the first send; `about`
+    the refund or dispute that it is for. `base` is what had been captured when a capture was first sent. `params` are
+    exact until the call is closed; then what is personal in them is forgotten.
     """
 
     id: str
@@ -102,6 +111,10 @@ class Call:
     due_at: datetime | None = None
     settle: str | None = None
     own_reason: str | None = None
+    about: str | None = None
+    base: int = 0
+    asked_by: str | None = None
+    note: str | None = None
     errors: int = 0
     state: CallState = CallState.OPEN
     refused: Refused | None = None
@@ -160,8 +173,11 @@ class Announced:
 class Payment:
     """One document. Amounts in minor units; `issued_at` is when the newest create that it answers was issued.
 
-    `canceled_as_of` is the newest cancel by order id: a create issued no later is refused. `read_at` is set while a read
-    is owed, and says when the sweeper does it; `poll_at` while the status is not final.
+    `canceled_as_of` is the newest cancel by order id: a create issued no later is refused. `draft` is a create that waits
+    for its user's customer at Stripe, `customer_at` when to ask for that again. `read_at` is set while a read is owed, and
+    says when the sweeper does it; `poll_at` while something is waited for. `refunded` and `disputed` are counted from the
+    lists. `heard_refunded` is the highest total that Stripe has told of beside its parts. `archived` counts the timeline
+    entries, calls and events that have moved to the archive.
     """
 
     id: str
@@ -179,14 +195,27 @@ class Payment:
     captured: int = 0
     refunded: int = 0
     disputed: int = 0
+    heard_refunded: int = 0
     intent_id: str | None = None
+    customer_id: str | None = None
     latest_charge_id: str | None = None
+    receipt_url: str | None = None
+    capture_before: datetime | None = None
+    expiry_told: bool = False
     canceled_as_of: datetime | None = None
     needs_review: str | None = None
+    erased_at: datetime | None = None
     read_at: datetime | None = None
     poll_at: datetime | None = None
+    customer_at: datetime | None = None
     polls: int = 0
+    archived: int = 0
+    draft: Call | None = None
     attempts: tuple[Attempt, ...] = ()
+    refunds: tuple[Refund, ...] = ()
+    disputes: tuple[Dispute, ...] = ()
+    reviews: tuple[Review, ...] = ()
+    concerns: tuple[Concern, ...] = ()
     calls: tuple[Call, ...] = ()
     timeline: tuple[Entry, ...] = ()
     events: tuple[Announced, ...] = ()
@@ -195,13 +224,44 @@ class Payment:
     def check_at(self) -> datetime | None:
         """When the sweeper must look again: the earliest of what is waited for, or None when nothing is open."""
         head = self.head
-        waits = (head.due_at if head else None, self.read_at, None if self.status in FINAL else self.poll_at)
+        waits = (
+            head.due_at if head else None,
+            self.read_at,
+            self.customer_at,
+            self.poll_at if self.waiting else None,
+            self.next_deadline,
+        )
         return min((moment for moment in waits if moment is not None), default=None)
+
+    @property
+    def next_deadline(self) -> datetime | None:
+        """The next moment at which the clock itself has something to say: an expiry, a dispute's deadline, an answer due."""
+        moments = [concern.answer_by for concern in self.concerns if concern.open and concern.answer_by]
+        moments += [moment for dispute in self.disputes for _, moment in limits.deadlines(dispute)]
+        if self.status is Status.REQUIRES_CAPTURE and self.capture_before:
+            expiring = self.capture_before - limits.EXPIRY_WARNING
+            moments.append(self.capture_before + limits.EXPIRY_GRACE if self.expiry_told else expiring)
+        return min(moments, default=None)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether Stripe has something still to tell: of the status, a refund, a dispute, or a refund we only heard of."""
+        return (
+            self.status not in FINAL
+            or any(refund.under_way and refund.stripe_id for refund in self.refunds)
+            or any(dispute.open for dispute in self.disputes)
+            or self.heard_refunded > self.given_back
+        )
 
     @property
     def head(self) -> Call | None:
         """The one call that may be in flight."""
         return next((call for call in self.calls if call.open), None)
+
+    @property
+    def creation(self) -> Call | None:
+        """The call that creates it at Stripe, also while that waits for a customer."""
+        return self.draft or next((call for call in self.calls if call.operation is Operation.CREATE), None)
 
     @property
     def live(self) -> bool:
@@ -211,11 +271,43 @@ class Payment:
         )
 
     @property
+    def came_back(self) -> bool:
+        """Whether money that had been given back is here again."""
+        return any(refund.status in {RefundStatus.FAILED, RefundStatus.CANCELED} for refund in self.refunds)
+
+    @property
+    def reserved(self) -> int:
+        """Refunds that are neither done nor undone."""
+        return sum(refund.amount for refund in self.refunds if refund.under_way)
+
+    @property
+    def given_back(self) -> int:
+        """What Stripe counts as refunded: all but what failed."""
+        return self.refunded + self.reserved
+
+    @property
+    def refundable(self) -> int:
+        """What can still be given back."""
+        return max(0, self.captured - self.given_back - self.disputed)
+
+    @property
+    def capturable(self) -> int:
+        """What is held and not taken yet."""
+        return max(0, self.amount - self.captured) if self.status is Status.REQUIRES_CAPTURE else 0
+
+    @property
     def number(self) -> int:
         return int(self.id.rpartition("_")[2])
 
+    def refund(self, refund_id: str | None) -> Refund | None:
+        return next((refund for refund in self.refunds if refund.id == refund_id), None)
+
+    def dispute(self, dispute_id: str | None) -> Dispute | None:
+        return next((dispute for dispute in self.disputes if dispute.id == dispute_id), None)
+
     def call(self, call_id: str) -> Call | None:
-        return next((call for call in self.calls if call.id == call_id), None)
+        found = (self.draft, *self.calls) if self.draft else self.calls
+        return next((call for call in found if call.id == call_id), None)
 
     def entry(self, message_id: str) -> Entry | None:
         return next((entry for entry in reversed(self.timeline) if entry.message_id == message_id), None)
@@ -223,6 +315,14 @@ class Payment:
     def knows(self, message_id: str) -> bool:
         """Whether this message was handled, or is being handled by an open call."""
         return self.call(message_id) is not None or self.entry(message_id) is not None
+
+
+def counted(payment: Payment) -> dict[str, int]:
+    """The totals, from the lists."""
+    return {
+        "refunded": sum(refund.amount for refund in payment.refunds if refund.status is RefundStatus.SUCCEEDED),
+        "disputed": sum(dispute.amount for dispute in payment.disputes if dispute.status in HOLDS_MONEY),
+    }
 
 
 def payment_id(order_id: str, number: int) -> str:

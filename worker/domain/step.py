@@ -1,35 +1,59 @@
 """One decision in the making: the record so far, what is announced, whom is told what. Lives only inside `decide`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from contracts.events import PaymentEvent
 from contracts.replies import RefusalCode, Verdict
-from worker.domain import announce
+from worker.domain import announce, limits, policy
 from worker.domain.effects import Decision, Effect, Told
-from worker.domain.messages import (
-    Cancel,
-    ChargeSeen,
-    Confirm,
-    Create,
-    IntentChanged,
-    IntentSeen,
-    Message,
-    kind_of,
-    redacted,
+from worker.domain.messages import Command, CommandMessage, Create, Message, NewsMessage, kind_of, redacted
+from worker.domain.policy import Policy
+from worker.domain.record import (
+    Announced,
+    Attempt,
+    Call,
+    CallState,
+    Entry,
+    Operation,
+    Outcome,
+    Payment,
+    Refused,
+    Status,
+    Trace,
+    counted,
 )
-from worker.domain.record import Announced, Attempt, Call, CallState, Entry, Outcome, Payment, Refused, Status, Trace
+
+FORGOTTEN = {Operation.CREATE: "receipt_email", Operation.EVIDENCE: "evidence"}
+"""What is personal in a call's parameters, and is dropped once Stripe has it."""
 
 
 class Step:
-    """Accumulates the changes of one decision, so that each rule can be a few lines."""
+    """Accumulates the changes of one decision, so that each rule can be a few lines.
 
-    def __init__(self, before: Payment | None, message: Message, now: datetime) -> None:
+    `paid_elsewhere`: another payment of the order holds money; `live_elsewhere`: another is live.
+    """
+
+    def __init__(
+        self,
+        before: Payment | None,
+        message: Message,
+        now: datetime,
+        policy: Policy = policy.DEFAULT,
+        *,
+        paid_elsewhere: bool = False,
+        live_elsewhere: bool = False,
+    ) -> None:
         self.before = before
         self.payment = before
         self.message = message
         self.now = now
+        self.policy = policy
+        self.paid_elsewhere = paid_elsewhere
+        self.live_elsewhere = live_elsewhere
         self.outcome = Outcome.APPLIED
         self.why = ""
         self.effect: Effect | None = None
@@ -48,8 +72,8 @@ class Step:
         return self.payment
 
     @property
-    def command(self) -> Create | Confirm | Cancel | None:
-        return self.message if isinstance(self.message, Create | Confirm | Cancel) else None
+    def command(self) -> Command | None:
+        return self.message if isinstance(self.message, Command) else None
 
     @property
     def may_show(self) -> bool:
@@ -58,6 +82,10 @@ class Step:
 
     def change(self, **changes: Any) -> None:
         self.payment = replace(self.known, **changes)
+
+    def recount(self) -> None:
+        """Count the totals from the lists anew; nothing is ever added to them."""
+        self.change(**counted(self.known))
 
     def put_call(self, call: Call) -> None:
         """Add a call, or replace the one with its id."""
@@ -69,6 +97,14 @@ class Step:
 
     def stale(self, why: str) -> None:
         self.outcome, self.why = Outcome.STALE, why
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Something beside the message's main matter: that it is stale does not make the message stale."""
+        kept = (self.outcome, self.why)
+        yield
+        if self.outcome is Outcome.STALE:
+            self.outcome, self.why = kept
 
     def announce(self, kind: type[PaymentEvent], *, trace: Trace | None = None, **more: Any) -> None:
         """Write one fact into the outbox."""
@@ -89,6 +125,14 @@ class Step:
         self.outcome, self.why = Outcome.REFUSED, f"{code}: {message}"
         self.answer(Verdict.REFUSED, refused, show_payment=show_payment)
 
+    def refuse_expired(self) -> bool:
+        """Refuse a command that nobody wants any more; tell whether it was one."""
+        command = self.command
+        if command and command.expires_at and self.now >= command.expires_at:
+            self.refuse(RefusalCode.EXPIRED, f"it was wanted until {command.expires_at.isoformat()}", "data.expires_at")
+            return True
+        return False
+
     def answer(
         self,
         verdict: Verdict,
@@ -96,21 +140,23 @@ class Step:
         *,
         wants_secret: bool = False,
         show_payment: bool = True,
+        about: str | None = None,
     ) -> None:
         """Tell the sender of the command at hand."""
         command = self.command
         assert command is not None, "only a command has a sender to tell"
         self.told.append(
-            Told(command.message_id, verdict, command.reply, refused, wants_secret, show_payment),
+            Told(command.message_id, verdict, command.reply, refused, wants_secret, show_payment, about),
         )
 
     def close(self, call: Call, refused: Refused | None, *, request_id: str | None = None, tell: bool = True) -> None:
         """Settle a call: its outcome is kept, its entry moves to the timeline, its requester is told."""
         state = CallState.REFUSED if refused else CallState.DONE
         verdict = Verdict.REFUSED if refused else Verdict.ACCEPTED
-        self.put_call(
-            replace(call, state=state, refused=refused, request_id=request_id, closed_at=self.now, due_at=None),
-        )
+        closed = replace(call, state=state, refused=refused, request_id=request_id, closed_at=self.now, due_at=None)
+        forgotten = FORGOTTEN.get(call.operation)
+        params = {name: value for name, value in call.params.items() if name != forgotten}
+        self.put_call(replace(closed, params=params))
         why = f"{refused.code}: {refused.message}" if refused else f"{call.operation} done"
         self._enter(
             Entry(
@@ -122,15 +168,15 @@ class Step:
                 to_status=self.status,
                 why=why,
                 body_hash=call.body_hash,
-                message={"sends": len(call.sends), "request_id": request_id},
+                message=_story(call, request_id),
                 verdict=verdict,
                 refused=refused,
             ),
         )
         self.why = self.why or why
         if tell:
-            wants = not refused and call.operation in {"create", "confirm"}
-            self.told.append(Told(call.id, verdict, call.reply, refused, wants))
+            wants = not refused and call.operation in {Operation.CREATE, Operation.CONFIRM}
+            self.told.append(Told(call.id, verdict, call.reply, refused, wants, about=call.about))
 
     def decline(self, attempt: Attempt) -> bool:
         """Record a declined attempt once; tell whether it is new."""
@@ -143,7 +189,7 @@ class Step:
         """Close the books: an entry for the message at hand, unless it is an open call or there is no record."""
         message = self.message
         if (
-            isinstance(message, Create | Confirm | Cancel | IntentSeen | IntentChanged | ChargeSeen)
+            isinstance(message, CommandMessage | NewsMessage)
             and self.payment is not None
             and not self.recorded
             and not self._owned_by_call()
@@ -165,6 +211,7 @@ class Step:
                     refused=refused,
                 ),
             )
+        self._keep_looking()
         write = self.payment is not self.before
         if write and self.payment is not None:
             self.change(updated_at=self.now)
@@ -178,9 +225,27 @@ class Step:
             effect=self.effect,
         )
 
+    def _keep_looking(self) -> None:
+        """Whatever Stripe still has to tell is asked for some day, even if all of its webhooks are lost."""
+        payment = self.payment
+        if payment is not None and payment.waiting and payment.poll_at is None and payment.intent_id is not None:
+            self.change(poll_at=self.now + limits.poll_after(payment.id, payment.polls))
+
     def _owned_by_call(self) -> bool:
         command = self.command
         return command is not None and self.known.call(command.message_id) is not None
 
     def _enter(self, entry: Entry) -> None:
         self.change(timeline=(*self.known.timeline, entry))
+
+
+def _story(call: Call, request_id: str | None) -> dict[str, Any]:
+    """What a settled call leaves in the timeline."""
+    story = {
+        "sends": len(call.sends),
+        "request_id": request_id,
+        "about": call.about,
+        "requested_by": call.asked_by,
+        "note": call.note,
+    }
+    return {name: value for name, value in story.items() if value is not None}

@@ -2,12 +2,12 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 import structlog
 
 from worker.errors import StoreUnavailable, WorkerError
-from worker.handler import Clock, Handler
-from worker.ports import Store
+from worker.handler import Clock
 
 EVERY_S = 0.5
 AT_ONCE = 20
@@ -25,10 +25,31 @@ TICK_DEADLINE_S = 300
 log = structlog.get_logger()
 
 
+class Waiting(Protocol):
+    """Where the aggregates are that wait for a moment: payments, or customers."""
+
+    async def due(self, now: datetime, limit: int) -> list[str]: ...
+
+
+class Ticked(Protocol):
+    """What a tick tells of itself, for the log."""
+
+    why: str
+    to_status: Any
+    calls: list[str]
+    events: list[str]
+
+
+class Ticking(Protocol):
+    """Who does what is due."""
+
+    async def tick(self, name: str, /) -> Ticked: ...
+
+
 class Sweeper:
     """Ticks what is due. Several may run at once: a tick records its send before it begins, so one of them wins."""
 
-    def __init__(self, store: Store, handler: Handler, clock: Clock) -> None:
+    def __init__(self, store: Waiting, handler: Ticking, clock: Clock) -> None:
         self._store = store
         self._handler = handler
         self._clock = clock

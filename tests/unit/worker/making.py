@@ -5,26 +5,43 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from contracts.commands import CancelReason, CaptureMethod
+from contracts.commands import CancelReason, CaptureMethod, Resolution
+from contracts.views import DisputeStatus, RefundStatus
 from tests.unit.worker.invariants import check
 from worker.domain.effects import Decision
 from worker.domain.messages import (
+    Accept,
     Answer,
     Cancel,
+    Capture,
+    Charge,
     ChargeSeen,
     Confirm,
     Create,
     Decline,
+    DisputeFact,
+    DisputeSeen,
+    Erase,
+    Evidence,
     Intent,
     IntentChanged,
     IntentSeen,
+    Ledger,
     Message,
     ReadFailed,
+    RefundFact,
+    RefundSeen,
+    RefundTotal,
+    RefundWanted,
+    Resolve,
     Result,
+    ReviewSeen,
     StripeProblem,
     Tick,
+    WarningSeen,
 )
 from worker.domain.payment import decide
+from worker.domain.policy import DEFAULT, Policy
 from worker.domain.record import Address, Call, Payment, Status, payment_id
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -79,6 +96,95 @@ def cancel(message_id: str = "cancel-1", **changes: Any) -> Cancel:
 
 def cancel_order(message_id: str = "cancel-order-1", **changes: Any) -> Cancel:
     return cancel(message_id, **({"payment_id": None, "order_id": ORDER} | changes))
+
+
+def _privileged(message_id: str) -> dict[str, Any]:
+    return {
+        "message_id": message_id,
+        "body_hash": message_id,
+        "issued_at": NOW,
+        "reply": Address("replies", message_id),
+        "payment_id": PAYMENT,
+        "requested_by": "admin-1",
+        "note": "why",
+    }
+
+
+def capture(message_id: str = "capture-1", **changes: Any) -> Capture:
+    return Capture(**(_privileged(message_id) | changes))
+
+
+def refund(message_id: str = "refund-1", **changes: Any) -> RefundWanted:
+    """A refund whose name is its command's id, unless told otherwise."""
+    return RefundWanted(**(_privileged(message_id) | {"refund_id": message_id} | changes))
+
+
+def evidence(message_id: str = "evidence-1", **changes: Any) -> Evidence:
+    about = {"dispute_id": "dp_1", "evidence": {"customer_name": "Somebody"}}
+    return Evidence(**(_privileged(message_id) | about | changes))
+
+
+def accept(message_id: str = "accept-1", **changes: Any) -> Accept:
+    return Accept(**(_privileged(message_id) | {"dispute_id": "dp_1"} | changes))
+
+
+def resolve(decision: Resolution = Resolution.KEEP, message_id: str = "resolve-1", **changes: Any) -> Resolve:
+    return Resolve(**(_privileged(message_id) | {"decision": decision} | changes))
+
+
+def erase(message_id: str = "erase-1", **changes: Any) -> Erase:
+    return Erase(**(_privileged(message_id) | changes))
+
+
+def refund_fact(
+    amount: int, status: RefundStatus = RefundStatus.SUCCEEDED, name: str | None = None, number: int = 1
+) -> RefundFact:
+    """A refund at Stripe: ours under its name, or else somebody's in the dashboard."""
+    owner = PAYMENT if name else None
+    failure = "lost_or_stolen_card" if status is RefundStatus.FAILED else None
+    return RefundFact(f"re_{number}", amount, status, name, owner, failure=failure)
+
+
+def refund_seen(fact: RefundFact, event_id: str = "") -> RefundSeen:
+    event_id = event_id or f"evt_{fact.id}_{fact.status}"
+    return RefundSeen(message_id=event_id, event_type="refund.updated", intent_id=INTENT, refund=fact)
+
+
+def refund_total(amount: int, event_id: str = "") -> RefundTotal:
+    event_id = event_id or f"evt_total_{amount}"
+    return RefundTotal(message_id=event_id, event_type="charge.refunded", intent_id=INTENT, amount_refunded=amount)
+
+
+def dispute_fact(status: DisputeStatus = DisputeStatus.NEEDS_RESPONSE, **changes: Any) -> DisputeFact:
+    made = DisputeFact("dp_1", AMOUNT, status, "fraudulent", due_by=NOW + timedelta(days=10), charge_id="ch_1")
+    return replace(made, **changes)
+
+
+def dispute_seen(fact: DisputeFact, event_id: str = "") -> DisputeSeen:
+    event_id = event_id or f"evt_{fact.id}_{fact.status}_{fact.funds}"
+    return DisputeSeen(message_id=event_id, event_type="charge.dispute.updated", intent_id=INTENT, dispute=fact)
+
+
+def warning(number: int = 1) -> WarningSeen:
+    return WarningSeen(
+        message_id=f"evt_warning_{number}",
+        event_type="radar.early_fraud_warning.created",
+        intent_id=INTENT,
+        warning_id=f"issfr_{number}",
+        fraud_type="made_with_stolen_card",
+    )
+
+
+def review(*, opened: bool, reason: str | None = None) -> ReviewSeen:
+    kind = "opened" if opened else "closed"
+    return ReviewSeen(
+        message_id=f"evt_review_{kind}",
+        event_type=f"review.{kind}",
+        intent_id=INTENT,
+        review_id="prv_1",
+        open=opened,
+        reason=reason,
+    )
 
 
 def intent(status: Status, **changes: Any) -> Intent:
@@ -153,8 +259,9 @@ def problem(code: str = "http_503", **changes: Any) -> StripeProblem:
 class Story:
     """One record, driven through `decide` and committed as the store does; every step is checked for the invariants."""
 
-    def __init__(self, now: datetime = NOW) -> None:
+    def __init__(self, now: datetime = NOW, policy: Policy = DEFAULT) -> None:
         self.now = now
+        self.policy = policy
         self.payment: Payment | None = None
         self.last: Decision | None = None
 
@@ -172,7 +279,7 @@ class Story:
     def tell(self, message: Message, after: timedelta = SECOND) -> Decision:
         """Let some time pass, decide and commit."""
         self.now += after
-        self.last = decided(self.payment, message, self.now)
+        self.last = decided(self.payment, message, self.now, policy=self.policy)
         self.payment = committed(self.payment, self.last)
         return self.last
 
@@ -186,6 +293,8 @@ class Story:
         problem: StripeProblem | None = None,
         version: int | None = None,
         chained: int = 0,
+        refund: RefundFact | None = None,
+        dispute: DisputeFact | None = None,
         **intent_changes: Any,
     ) -> Decision:
         """Stripe's answer to the head, for the version that was committed before the send unless another is given."""
@@ -195,6 +304,8 @@ class Story:
                 result=result,
                 version=self.record.version if version is None else version,
                 intent=intent(status, **intent_changes) if status else None,
+                refund=refund,
+                dispute=dispute,
                 problem=problem,
                 request_id="req_1",
                 chained=chained,
@@ -202,9 +313,9 @@ class Story:
             after,
         )
 
-    def read(self, status: Status, **changes: Any) -> Decision:
+    def read(self, status: Status, *, ledger: Ledger | None = None, **changes: Any) -> Decision:
         """What a read that began with the newest record brings."""
-        return self.tell(read(self.record, status, **changes))
+        return self.tell(replace(read(self.record, status, **changes), ledger=ledger))
 
     def read_fails(self, *, lost: bool = False) -> Decision:
         return self.tell(ReadFailed(reason="APIConnectionError", lost=lost))
@@ -230,20 +341,26 @@ class Story:
             self.answer(Result.DONE, Status.CANCELED)
         elif status is not Status.REQUIRES_PAYMENT_METHOD:
             self.tell(confirm())
-            self.answer(Result.DONE, status)
+            self.answer(Result.DONE, status, charge=charge(status))
         assert self.record.status is status
         return self
+
+
+def charge(status: Status) -> Charge | None:
+    """The expanded charge of an intent that has one."""
+    held = NOW + timedelta(days=7) if status is Status.REQUIRES_CAPTURE else None
+    return Charge("ch_1", "https://receipts.example/1", held) if held or status is Status.SUCCEEDED else None
 
 
 def story(status: Status) -> Story:
     return Story().reach(status)
 
 
-def decided(payment: Payment | None, message: Message, now: datetime, number: int = 1) -> Decision:
+def decided(payment: Payment | None, message: Message, now: datetime, number: int = 1, **around: Any) -> Decision:
     """Decide twice, for it must come out the same, and check what must hold of every decision."""
     kept = copy.deepcopy((payment, message))
-    decision = decide(payment, message, now, number=number)
-    assert decide(payment, message, now, number=number) == decision, "decided differently the second time"
+    decision = decide(payment, message, now, number=number, **around)
+    assert decide(payment, message, now, number=number, **around) == decision, "decided differently the second time"
     assert (payment, message) == kept, "an input was changed"
     check(payment, message, now, decision)
     return decision

@@ -391,7 +391,7 @@ def test_so_many_commands_wait_and_no_more() -> None:
     made = story(Status.CREATING)
     for number in range(limits.MAX_OPEN_CALLS - 1):
         assert made.tell(confirm(f"wait-{number}")).told == ()
-    assert codes(made.tell(confirm("too-many"))) == {"too-many": RefusalCode.WRONG_STATE}
+    assert codes(made.tell(confirm("too-many"))) == {"too-many": RefusalCode.TOO_MANY_COMMANDS}
     assert made.tell(confirm("wait-0")).told == ()
 
 

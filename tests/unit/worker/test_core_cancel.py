@@ -162,4 +162,5 @@ def test_the_truth_of_a_cancel_that_conflicts_is_read() -> None:
     assert made.record.status is Status.SUCCEEDED
     assert decision.told[0].refused is not None
     assert decision.told[0].refused.code is RefusalCode.WRONG_STATE
-    assert made.record.check_at is None
+    assert [concern.case for concern in made.record.concerns] == ["paid_after_cancel"]
+    assert made.record.check_at == made.record.concerns[0].answer_by

@@ -271,8 +271,8 @@ def test_other_money_than_asked_for_waits_for_a_person(other: dict[str, object])
     made = story(WANTS)
     news = seen(Status.SUCCEEDED)
     made.tell(replace(news, intent=replace(news.intent, **other)))  # type: ignore[arg-type] # the fields' own types
-    assert made.record.needs_review == "amount_differs"
-    assert event_types(made.record) == ["created", "needs_review", "succeeded"]
+    assert made.record.needs_review == "terms_differ"
+    assert event_types(made.record) == ["created", "succeeded", "late_money", "needs_review"]
 
 
 def test_the_truth_that_contradicts_the_record_waits_for_a_person() -> None:
@@ -285,12 +285,13 @@ def test_the_truth_that_contradicts_the_record_waits_for_a_person() -> None:
 
 
 def test_late_money_is_announced_once() -> None:
-    """Money for a payment that had failed is recorded, announced once and put before a person."""
+    """Money for a payment that had failed is recorded and announced once, with the question what shall become of it."""
     made = story(Status.FAILED)
     made.tell(seen(Status.SUCCEEDED, "evt_1"))
     made.tell(seen(Status.SUCCEEDED, "evt_2"))
     assert event_types(made.record) == ["failed", "late_money"]
-    assert (made.record.captured, made.record.needs_review) == (AMOUNT, "late_money")
+    assert made.record.captured == AMOUNT
+    assert [(concern.case, concern.remedy) for concern in made.record.concerns] == [("paid_after_cancel", "ask")]
 
 
 def test_an_orphan_is_canceled() -> None:

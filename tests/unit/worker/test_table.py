@@ -9,13 +9,11 @@ from tests.unit.worker.making import Story, committed, decided, seen, story
 from tests.unit.worker.representatives import MOMENTS, STRIPES, messages, records
 from worker.domain.messages import (
     Cancel,
-    ChargeSeen,
-    Confirm,
+    CommandMessage,
     Create,
-    IntentChanged,
-    IntentSeen,
     Kind,
     Message,
+    NewsMessage,
     Result,
     Tick,
     kind_of,
@@ -78,7 +76,7 @@ def test_a_repeated_message_is_a_duplicate(status: Status) -> None:
     """Deciding the same command or webhook again changes nothing unless it helps an open call or an owed read."""
     for _, made in records(status):
         for what, message in messages(made.payment):
-            if not isinstance(message, Create | Confirm | Cancel | IntentSeen | IntentChanged | ChargeSeen):
+            if not isinstance(message, CommandMessage | NewsMessage):
                 continue
             now = made.now + MOMENTS[0]
             once = committed(made.payment, decided(made.payment, message, now))

@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.commands import PRIVILEGED_COMMANDS
 from contracts.errors import InvalidMessage
 from tests.unit.worker.making import NOW
 from worker.adapters import translate
 from worker.adapters.gateway import API_VERSION
-from worker.domain.messages import Cancel, ChargeSeen, Confirm, Create, IntentChanged, IntentSeen
+from worker.domain.messages import Cancel, ChargeSeen, CommandMessage, Confirm, Create, IntentChanged, IntentSeen
 from worker.domain.record import Address, Status
 from worker.ports import Owner
 
@@ -54,8 +55,12 @@ def enveloped(kind: str, data: dict[str, Any], **attributes: Any) -> bytes:
     return json.dumps(envelope | attributes).encode()
 
 
-def read(kind: str, data: dict[str, Any], **attributes: Any) -> Create | Confirm | Cancel:
-    return translate.command(enveloped(kind, data, **attributes), Address("replies", "c-1"), "test", NOW)
+def read(kind: str, data: dict[str, Any], **attributes: Any) -> CommandMessage:
+    privileged = kind in PRIVILEGED_COMMANDS
+    raw = enveloped(kind, data, **attributes)
+    found = translate.command(raw, Address("replies", "c-1"), "test", NOW, privileged=privileged)
+    assert isinstance(found, CommandMessage)
+    return found
 
 
 def event(kind: str, about: Any, **attributes: Any) -> bytes:
@@ -142,7 +147,7 @@ def test_a_bad_field_is_named(data: dict[str, Any], field: str) -> None:
 def test_a_bad_attribute_is_named(attributes: dict[str, Any], field: str) -> None:
     """An envelope of another version, from the future, or without its attributes is refused naming the attribute."""
     with pytest.raises(InvalidMessage) as refused:
-        translate.command(_with(attributes), None, "test", NOW)
+        translate.command(_with(attributes), None, "test", NOW, privileged=False)
     assert refused.value.field == field
 
 
@@ -154,7 +159,7 @@ def _with(attributes: dict[str, Any]) -> bytes:
 def test_nonsense_is_no_message(raw: bytes) -> None:
     """Bytes that are no object are refused as invalid, by both readers, and nothing else is raised."""
     with pytest.raises(InvalidMessage):
-        translate.command(raw, None, "test", NOW)
+        translate.command(raw, None, "test", NOW, privileged=False)
     with pytest.raises(InvalidMessage):
         translate.stripe_event(raw, livemode=False)
 
@@ -202,12 +207,13 @@ def test_a_charges_event_is_news() -> None:
     [
         ("payment_intent.succeeded", INTENT, {"livemode": True}, "livemode"),
         ("customer.created", {"id": "cus_1"}, {}, "no rule"),
-        ("charge.dispute.created", CHARGE, {}, "no rule"),
-        ("charge.failed", CHARGE | {"payment_intent": None}, {}, "without a payment intent"),
+        ("payment_intent.succeeded", INTENT, {"account": "acct_other"}, "another account's"),
+        ("charge.dispute.created", CHARGE | {"payment_intent": None}, {}, "about no payment intent"),
+        ("charge.failed", CHARGE | {"payment_intent": None}, {}, "about no payment intent"),
     ],
 )
 def test_what_is_not_for_us_is_ignored(kind: str, about: Any, attributes: dict[str, Any], reason: str) -> None:
-    """An event of the other mode, of an unknown type, or of a charge without an intent is ignored with its reason."""
+    """An event of the other mode, another account, an unknown type, or about no intent is ignored with its reason."""
     told = heard(kind, about, **attributes)
     assert told.news is None
     assert reason in told.ignored

@@ -1,0 +1,135 @@
+"""Disputes: what the cardholder's bank says, what we answer, and the deadlines in between.
+
+An inquiry (`warning_*`) takes no money and may become a dispute under the same id. A dispute takes its money at once;
+evidence goes in once, before the deadline, or never (Stripe docs, "Disputes", "How disputes work").
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from contracts import events
+from contracts.replies import RefusalCode
+from worker.domain import calls, limits, watch
+from worker.domain.announce import dispute_view
+from worker.domain.messages import Accept, DisputeFact, DisputeSeen, Evidence
+from worker.domain.parts import ANSWERABLE, DISPUTE_RANK, FUNDS_RANK, Dispute
+from worker.domain.record import Operation
+from worker.domain.step import Step
+
+
+def act(step: Step) -> None:
+    """A command to answer a dispute or to give it up."""
+    command = step.message
+    assert isinstance(command, Evidence | Accept)
+    dispute = step.known.dispute(command.dispute_id)
+    if step.refuse_expired():
+        return
+    if dispute is None:
+        step.refuse(RefusalCode.UNKNOWN_DISPUTE, "the payment has no such dispute", "data.dispute_id")
+    elif not dispute.open:
+        step.refuse(RefusalCode.DISPUTE_CLOSED, f"the dispute is {dispute.status}", "data.dispute_id")
+    elif isinstance(command, Evidence) and (dispute.submitted or dispute.status not in ANSWERABLE):
+        step.refuse(RefusalCode.DISPUTE_CLOSED, "the evidence is submitted already", "data.dispute_id")
+    elif calls.crowded(step.known):
+        step.refuse(RefusalCode.TOO_MANY_COMMANDS, calls.CROWDED)
+    else:
+        calls.queue(step, calls.answering(step.known, command))
+        step.why = "answer to the dispute queued"
+
+
+def seen(step: Step) -> None:
+    """News of a dispute."""
+    message = step.message
+    assert isinstance(message, DisputeSeen)
+    if watch.foreign(step, message.intent_id):
+        return
+    if not step.known.captured:
+        watch.look(step, "a dispute about money that we have not heard of: read")
+        return
+    heard(step, message.dispute, truth=False)
+
+
+def heard(step: Step, fact: DisputeFact, *, truth: bool) -> None:
+    """Take over what is known of a dispute. What would go backwards is read first, unless the dispute is over."""
+    known = step.known.dispute(fact.id)
+    if known is None:
+        _opened(step, fact)
+        return
+    old, new = DISPUTE_RANK[known.status], DISPUTE_RANK[fact.status]
+    if new > old or fact.status is known.status or truth:
+        _moved(step, known, fact, truth=truth)
+    elif known.open or new == old:
+        watch.look(step, f"dispute {fact.status} after {known.status} may be old: read")
+    else:
+        step.stale(f"the dispute is {known.status} already")
+
+
+def _opened(step: Step, fact: DisputeFact) -> None:
+    """Heard of for the first time, perhaps after its end: then both are told."""
+    past = tuple(days for days, moment in limits.deadlines(_made(step, fact)) if moment <= step.now)
+    dispute = replace(_made(step, fact), told=past)
+    if len(step.known.disputes) >= limits.MAX_DISPUTES:
+        watch.review(step, "too_many_disputes", f"more than {limits.MAX_DISPUTES} disputes")
+        return
+    step.change(disputes=(*step.known.disputes, dispute))
+    step.recount()
+    step.why = f"dispute {dispute.status}"
+    step.announce(events.PaymentDisputeOpened, dispute=dispute_view(dispute))
+    if not dispute.open:
+        step.announce(events.PaymentDisputeClosed, dispute=dispute_view(dispute))
+
+
+def _made(step: Step, fact: DisputeFact) -> Dispute:
+    return Dispute(
+        id=fact.id,
+        amount=fact.amount,
+        status=fact.status,
+        at=step.now,
+        reason=fact.reason,
+        funds=fact.funds,
+        due_by=fact.due_by,
+        submitted=fact.submitted,
+        charge_id=fact.charge_id,
+    )
+
+
+def _moved(step: Step, known: Dispute, fact: DisputeFact, *, truth: bool) -> None:
+    changes: dict[str, Any] = {"status": fact.status, "amount": fact.amount, "due_by": fact.due_by or known.due_by}
+    changes["submitted"] = known.submitted or fact.submitted
+    changes["funds"] = fact.funds if truth else max(known.funds, fact.funds, key=FUNDS_RANK.__getitem__)
+    moved = replace(known, **changes)
+    if moved == known:
+        step.stale(f"the dispute is {known.status} already")
+        return
+    put(step, moved)
+    step.why = f"dispute {known.status} to {moved.status}"
+    closed = known.open and not moved.open
+    kind = events.PaymentDisputeClosed if closed else events.PaymentDisputeUpdated
+    step.announce(kind, dispute=dispute_view(moved))
+    _close(step, moved)
+
+
+def put(step: Step, dispute: Dispute) -> None:
+    step.change(disputes=tuple(dispute if other.id == dispute.id else other for other in step.known.disputes))
+    step.recount()
+
+
+def _close(step: Step, dispute: Dispute) -> None:
+    """An answer of ours that took effect is done, whoever tells of it first."""
+    head = step.known.head
+    if head is None or head.about != dispute.id or not head.sends:
+        return
+    accepted = head.operation is Operation.ACCEPT and not dispute.open
+    answered = head.operation is Operation.EVIDENCE and head.params.get("submit") and dispute.submitted
+    if accepted or answered:
+        step.close(head, None)
+
+
+def tell_deadlines(step: Step) -> None:
+    """Announce the nearest of the distances that have come; farther ones that were missed are not told late."""
+    for dispute in step.known.disputes:
+        come = [days for days, moment in limits.deadlines(dispute) if moment <= step.now]
+        if come:
+            put(step, replace(dispute, told=(*dispute.told, *come)))
+            step.why = "a dispute's deadline comes near"
+            step.announce(events.PaymentDisputeDeadline, dispute=dispute_view(dispute), days_left=min(come))

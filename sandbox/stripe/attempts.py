@@ -7,6 +7,7 @@ confirm ─▶ challenge? ─▶ requires_action ─▶ authenticate ─▶ verd
 from sandbox.stripe import aftermath, balance, captures, cards, charges, method_options
 from sandbox.stripe.cards import Card, Challenge, Decline
 from sandbox.stripe.errors import Json
+from sandbox.stripe.hosted_pages import next_action
 from sandbox.stripe.intents import Input, Status, move
 from sandbox.stripe.payment_methods import card_error
 from sandbox.stripe.world import World
@@ -18,7 +19,11 @@ def attempt(world: World, intent: Json, *, off_session: bool = False, refuse_act
     card = world.cards[method["id"]]
     behind = world.backstage[intent["id"]]
     behind.attempt += 1
-    if needs_challenge(world, card, method["id"], behind.authenticated, off_session=off_session):
+    asked = method_options.challenges(intent) and not off_session and behind.authenticated != method["id"]
+    supported = card.kind == "card" and card.brand != "amex"
+    if (asked and supported) or needs_challenge(
+        world, card, method["id"], behind.authenticated, off_session=off_session
+    ):
         if off_session or refuse_action:
             return decline(world, intent, method, cards.AUTHENTICATION_REQUIRED)
         return _challenge(world, intent)
@@ -123,13 +128,7 @@ def _record_decline(world: World, intent: Json, method: Json, reason: Decline) -
 
 
 def _challenge(world: World, intent: Json) -> Json:
-    behind = world.backstage[intent["id"]]
-    page = f"{world.asking.address}/_sim/3ds/{intent['id']}?attempt={behind.attempt}"
-    if behind.return_url and not behind.use_stripe_sdk:
-        action: Json = {"redirect_to_url": {"return_url": behind.return_url, "url": page}, "type": "redirect_to_url"}
-    else:
-        source = {"type": "three_d_secure_redirect", "stripe_js": page, "source": world.ids.new("src")}
-        action = {"type": "use_stripe_sdk", "use_stripe_sdk": source}
+    action = next_action(world, "payment_intents", intent)
     intent = move(world, intent, Input.CHALLENGE, next_action=action, last_payment_error=None)
     world.emit("payment_intent.requires_action", intent)
     return intent
@@ -191,7 +190,7 @@ def _keep_method(world: World, intent: Json, method: Json) -> None:
     """After its first use a payment method is saved to the customer if that was asked for, or else used up."""
     if method["customer"] is not None:
         return
-    if intent["customer"] is not None and intent["setup_future_usage"] is not None:
+    if intent["customer"] is not None and method_options.future_usage(intent, method["type"]):
         method = world.payment_methods.change(method, customer=intent["customer"])
         world.set_up.add(method["id"])
         world.emit("payment_method.attached", method)

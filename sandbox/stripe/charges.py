@@ -3,6 +3,7 @@
 from sandbox.stripe import method_options
 from sandbox.stripe.cards import Card, Decline
 from sandbox.stripe.errors import Json, invalid_request
+from sandbox.stripe.hosted_pages import receipt
 from sandbox.stripe.validation import merge_metadata
 from sandbox.stripe.world import World
 
@@ -88,7 +89,7 @@ def record(
         "transfer_group": intent["transfer_group"],
     }
     if status == "succeeded":
-        charge["receipt_url"] = f"{world.asking.address}/_sim/receipts/{charge['id']}"
+        charge["receipt_url"] = receipt(world, charge["id"])
     return world.charges.put(charge)
 
 

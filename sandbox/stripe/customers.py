@@ -1,7 +1,7 @@
 """Customers."""
 
 from sandbox.stripe import payment_methods
-from sandbox.stripe.errors import Json, missing_resource
+from sandbox.stripe.errors import Json, invalid_request, missing_resource
 from sandbox.stripe.validation import merge_metadata
 from sandbox.stripe.world import World
 
@@ -44,10 +44,11 @@ def create(world: World, params: Json) -> Json:
     customer |= {name: params[name] for name in TEXT if name in params}
     _full_address(customer)
     world.customers.put(customer)
+    attached = None
     if params.get("payment_method"):
-        method = payment_methods.resolve(world, params["payment_method"], "payment_method")
-        payment_methods.attach(world, method, customer["id"])
-    customer = _set_default(world, customer, params)
+        attached = payment_methods.resolve(world, params["payment_method"], "payment_method")
+        attached = payment_methods.attach(world, attached, customer["id"])
+    customer = _set_default(world, customer, params, attached)
     world.emit("customer.created", customer)
     return customer
 
@@ -90,6 +91,14 @@ def list_all(world: World, params: Json) -> Json:
     )
 
 
+def living(world: World, customer_id: str) -> Json:
+    """A customer named by a parameter. Raises Stripe's 400 for one that never was and for one that was deleted."""
+    customer = world.customers.need(customer_id, "customer")
+    if customer.get("deleted"):
+        raise missing_resource("customer", customer_id, "customer", status=400)
+    return customer
+
+
 def _living(world: World, object_id: str) -> Json:
     customer = world.customers.need(object_id, in_path=True)
     if customer.get("deleted"):
@@ -97,13 +106,26 @@ def _living(world: World, object_id: str) -> Json:
     return customer
 
 
-def _set_default(world: World, customer: Json, params: Json) -> Json:
-    method_id = (params.get("invoice_settings") or {}).get("default_payment_method")
-    if not method_id:
+def _set_default(world: World, customer: Json, params: Json, attached: Json | None = None) -> Json:
+    """`invoice_settings.default_payment_method`: one of the customer's, or "" for none."""
+    settings = params.get("invoice_settings") or {}
+    if "default_payment_method" not in settings:
         return customer
-    method = payment_methods.resolve(world, method_id, "invoice_settings[default_payment_method]")
-    payment_methods.attach(world, method, customer["id"])
-    settings = {**customer["invoice_settings"], "default_payment_method": method["id"]}
+    reference = settings["default_payment_method"] or None
+    if attached is not None and reference == params["payment_method"]:
+        reference = attached[
+            "id"
+        ]  # a test id names a new object each time, but both names of one request mean the same
+    method = world.payment_methods.get(reference)
+    if reference is not None and (method is None or method["customer"] != customer["id"]):
+        raise invalid_request(
+            f"The customer does not have a payment method with the ID {reference}. The payment method must be attached to the "
+            "customer.",
+            code="resource_missing",
+            param="invoice_settings[default_payment_method]",
+            stored=True,
+        )
+    settings = {**customer["invoice_settings"], "default_payment_method": reference}
     return world.customers.change(customer, invoice_settings=settings)
 
 

@@ -25,6 +25,15 @@ EXPANDABLE: dict[str, Graph] = {
         "source": None,
         "transfer_data": {"destination": None},
     },
+    "setup_intent": {
+        "customer": "customer",
+        "payment_method": "payment_method",
+        "application": None,
+        "latest_attempt": None,
+        "mandate": None,
+        "on_behalf_of": None,
+        "single_use_mandate": None,
+    },
     "charge": {
         "customer": "customer",
         "payment_intent": "payment_intent",

@@ -1,8 +1,8 @@
-"""What customers' banks do by themselves: they dispute, and decide about disputes."""
+"""What customers' banks do by themselves: they authenticate, dispute, and decide about disputes."""
 
 from starlette.routing import Route
 
-from sandbox.stripe import dispute_states, disputes, refunds
+from sandbox.stripe import dispute_states, disputes, refunds, setup_attempts, setup_states
 from sandbox.stripe.cards import Claim
 from sandbox.stripe.control_requests import chosen, on_object, only, whole
 from sandbox.stripe.dispute_states import Input, Status
@@ -11,6 +11,7 @@ from sandbox.stripe.world import World
 
 INDEX = {
     "POST /_sim/payment_intents/{id}/dispute": 'dispute its charge: {"kind": "inquiry", "reason": "general", "amount": 500}',
+    "POST /_sim/setup_intents/{id}/authenticate": 'end a 3-D Secure: {"outcome": "succeed|fail"}',
     "POST /_sim/charges/{id}/dispute": "the same, by charge",
     "POST /_sim/disputes/{id}/move": 'move a dispute: {"to": "won", "amount": 300}',
 }  # fmt: skip
@@ -27,8 +28,17 @@ def routes(world: World) -> list[Route]:
     return [
         on_object(world, "/_sim/payment_intents/{object_id}/dispute", world.payment_intents, dispute_intent),
         on_object(world, "/_sim/charges/{object_id}/dispute", world.charges, dispute),
+        on_object(world, "/_sim/setup_intents/{object_id}/authenticate", world.setup_intents, authenticate_setup),
         on_object(world, "/_sim/disputes/{object_id}/move", world.disputes, move),
     ]
+
+
+def authenticate_setup(world: World, intent: Json, body: Json) -> Json:
+    only(body, "outcome")
+    passed = chosen(body, "outcome", ("succeed", "fail"), "succeed") == "succeed"
+    if intent["status"] != setup_states.Status.REQUIRES_ACTION:
+        raise ValueError(f"the SetupIntent is {intent['status']}, not requires_action")
+    return setup_attempts.authenticate(world, intent, passed=passed)
 
 
 def dispute_intent(world: World, intent: Json, body: Json) -> Json:

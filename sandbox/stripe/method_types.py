@@ -54,11 +54,17 @@ def automatic_methods(params: Json) -> Json | None:
     return {"allow_redirects": (given or {}).get("allow_redirects", "always"), "enabled": True}
 
 
-def accepted(params: Json, *, automatic: bool) -> list[str]:
-    """The types that the intent accepts: as chosen, else what the simulated account has switched on in its dashboard."""
+def accepted(params: Json, *, automatic: bool, offered: tuple[str, ...] = ()) -> list[str]:
+    """The types that the intent accepts: as chosen, else what the simulated account has switched on in its dashboard.
+
+    That depends on the currency of a payment; a SetupIntent has none and says what is `offered`.
+    """
     if params.get("payment_method_types"):
         return list(params["payment_method_types"])
-    dashboard = ["card", *{"usd": ["us_bank_account"], "eur": ["sepa_debit"]}.get(params["currency"], [])]
+    dashboard = list(offered) or [
+        "card",
+        *{"usd": ["us_bank_account"], "eur": ["sepa_debit"]}.get(params["currency"], []),
+    ]
     allowed = params.get("allowed_payment_method_types")
     if allowed:
         return [kind for kind in dashboard if kind in allowed]

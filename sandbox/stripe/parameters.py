@@ -183,6 +183,60 @@ INTENT_CANCEL: Spec = {
 }
 INTENT_LIST: Spec = {**PAGE, **CREATED, "customer": optional(string()), "customer_account": optional(string())}
 
+_SETUP: Spec = {
+    "allowed_payment_method_types": unsettable(array(string())),
+    "attach_to_self": optional(boolean),
+    "customer": optional(string()),
+    "customer_account": optional(free),
+    "description": optional(string(1000)),
+    "excluded_payment_method_types": unsettable(array(string())),
+    "flow_directions": unsettable(array(enum("inbound", "outbound"))),
+    "metadata": optional(metadata),
+    "payment_method": optional(string()),
+    "payment_method_configuration": optional(free),
+    "payment_method_data": optional(mapping(PAYMENT_METHOD_DATA)),
+    "payment_method_options": optional(free),
+    "payment_method_types": optional(array(string())),
+    **EXPAND,
+}
+_SETTING_UP: Spec = {
+    "confirmation_token": optional(string()),
+    "mandate_data": optional(free),
+    "return_url": optional(string()),
+    "use_stripe_sdk": optional(boolean),
+}
+SETUP_CREATE: Spec = {
+    **_SETUP,
+    **_SETTING_UP,
+    "automatic_payment_methods": INTENT_CREATE["automatic_payment_methods"],
+    "confirm": optional(boolean),
+    "on_behalf_of": optional(string()),
+    "single_use": optional(free),
+    "usage": optional(_FUTURE_USAGE),
+}
+SETUP_UPDATE = _SETUP
+SETUP_CONFIRM: Spec = {
+    **_SETTING_UP,
+    **{name: _SETUP[name] for name in _SETUP if name.startswith("payment_method")},
+    "allowed_payment_method_types": unsettable(array(string())),
+    "client_secret": optional(string()),
+    "expected_payment_method_type": optional(string()),
+    "key": optional(string()),
+    **EXPAND,
+}
+SETUP_CANCEL: Spec = {
+    "cancellation_reason": optional(enum("abandoned", "duplicate", "requested_by_customer")),
+    **EXPAND,
+}
+SETUP_LIST: Spec = {
+    **PAGE,
+    **CREATED,
+    "attach_to_self": optional(boolean),
+    "customer": optional(string()),
+    "customer_account": optional(string()),
+    "payment_method": optional(string()),
+}
+
 _CUSTOMER: Spec = {
     "address": unsettable(mapping(_ADDRESS)),
     "balance": optional(integer()),

@@ -3,7 +3,8 @@
 from typing import Any
 
 from sandbox.stripe import attempts, captures, method_options, method_types, payment_methods
-from sandbox.stripe.errors import Json, StripeError, invalid_request, missing_resource, parameter_error, state_error
+from sandbox.stripe.customers import living
+from sandbox.stripe.errors import Json, StripeError, invalid_request, parameter_error, state_error
 from sandbox.stripe.intents import Input, Status, refuse_cancel, refuse_capture, refuse_confirm, refuse_update, step
 from sandbox.stripe.validation import check_amount, merge_metadata
 from sandbox.stripe.world import Backstage, World
@@ -39,7 +40,7 @@ def create(world: World, params: Json) -> Json:
     check_amount(params["amount"], params["currency"])
     customer = _customer(world, params.get("customer"))
     intent = _new(world, params, customer)
-    method = _method(world, params)
+    method = payment_methods.given(world, params)
     if method is not None:
         _check_method(world, intent, method)
     if params.get("confirm"):
@@ -83,7 +84,7 @@ def update(world: World, object_id: str, params: Json) -> Json:
     changes |= method_types.chosen(intent, params)
     changes |= method_options.changed({**intent, **changes}, params)
     draft = {**intent, **changes}
-    method = _method(world, params)
+    method = payment_methods.given(world, params)
     if method is not None:
         _check_method(world, draft, method)
         changes |= {
@@ -110,7 +111,7 @@ def confirm(world: World, object_id: str, params: Json) -> Json:
     changes |= method_types.chosen(intent, params)
     changes |= method_options.changed({**intent, **changes}, params)
     draft = {**intent, **changes}
-    method = _method(world, params)
+    method = payment_methods.given(world, params)
     if method is not None:
         _check_method(world, draft, method)
         changes["payment_method"] = method["id"]
@@ -238,20 +239,7 @@ def _check_create(params: Json) -> None:
 
 
 def _customer(world: World, customer_id: str | None) -> str | None:
-    if customer_id is None:
-        return None
-    customer = world.customers.need(customer_id, "customer")
-    if customer.get("deleted"):
-        raise missing_resource("customer", customer_id, "customer", status=400)
-    return customer_id
-
-
-def _method(world: World, params: Json) -> Json | None:
-    if params.get("payment_method"):
-        return payment_methods.resolve(world, params["payment_method"], "payment_method")
-    if params.get("payment_method_data"):
-        return payment_methods.from_parameters(world, params["payment_method_data"], "payment_method_data")
-    return None
+    return living(world, customer_id)["id"] if customer_id is not None else None
 
 
 def _check_method(world: World, intent: Json, method: Json) -> None:

@@ -73,11 +73,17 @@ def attach(world: World, method: Json, customer_id: str) -> Json:
         raise invalid_request(message, param="payment_method", stored=True)
     refuse_consumed(world, method)
     card = world.cards[method["id"]]
-    if card.decline is not None and card.name != "chargeCustomerFail" and card.challenge is cards.Challenge.NEVER:
+    if refuses_attachment(card):
+        assert card.decline is not None
         raise card_error(card.decline)
     method = world.payment_methods.change(method, customer=customer_id)
     world.emit("payment_method.attached", method)
     return method
+
+
+def refuses_attachment(card: Card) -> bool:
+    """Whether the bank declines when the card is saved. One test card is published to decline only when it is charged."""
+    return card.decline is not None and card.name != "chargeCustomerFail" and card.challenge is cards.Challenge.NEVER
 
 
 def detach(world: World, object_id: str, _params: Json) -> Json:
@@ -89,13 +95,16 @@ def detach(world: World, object_id: str, _params: Json) -> Json:
     new = world.payment_methods.change(method, customer=None)
     world.consumed.add(object_id)
     world.emit("payment_method.detached", new, before=method)
+    _forget_default(world, method)
     return new
 
 
 def list_all(world: World, params: Json) -> Json:
     """GET /v1/payment_methods."""
-    kind = params.get("type")
-    return world.payment_methods.page(params, lambda method: kind is None or method["type"] == kind)
+    filters = {name: params[name] for name in ("type", "allow_redisplay") if name in params}
+    return world.payment_methods.page(
+        params, lambda method: all(method[name] == value for name, value in filters.items())
+    )
 
 
 def list_of_customer(world: World, customer_id: str, params: Json) -> Json:
@@ -114,6 +123,15 @@ def resolve(world: World, reference: str, param: str, *, in_path: bool = False) 
     if card is None:
         raise missing_resource("PaymentMethod", reference, param, status=404 if in_path else 400)
     return _put(world, card, {})
+
+
+def given(world: World, params: Json) -> Json | None:
+    """The payment method that a request names, or brings along."""
+    if params.get("payment_method"):
+        return resolve(world, params["payment_method"], "payment_method")
+    if params.get("payment_method_data"):
+        return from_parameters(world, params["payment_method_data"], "payment_method_data")
+    return None
 
 
 def from_parameters(world: World, params: Json, prefix: str) -> Json:
@@ -212,6 +230,15 @@ def _account(kind: str, details: Json, prefix: str) -> Card:
             f"You must use a test bank account number in test mode ({field}).", param=f"{prefix}[{field}]"
         )
     return card
+
+
+def _forget_default(world: World, method: Json) -> None:
+    """A detached method is nobody's default any more."""
+    customer = world.customers.need(method["customer"])
+    settings = customer["invoice_settings"]
+    if settings["default_payment_method"] == method["id"]:
+        new = world.customers.change(customer, invoice_settings={**settings, "default_payment_method": None})
+        world.emit("customer.updated", new, before=customer)
 
 
 def _put(world: World, card: Card, params: Json) -> Json:

@@ -14,6 +14,7 @@ from sandbox.stripe import (
     payment_intents,
     payment_methods,
     refunds,
+    setup_intents,
     webhook_endpoints,
 )
 from sandbox.stripe.errors import Json
@@ -42,9 +43,9 @@ def _list(handler: Handler, spec: Spec, returns: str, *, item: bool = False) -> 
     return Route(handler, spec, returns, item=item, listed=True)
 
 
-_PI, _CUS, _PM, _CH, _RE, _EVT, _WE, _TXN, _DU = (
+_PI, _CUS, _PM, _CH, _RE, _EVT, _WE, _TXN, _DU, _SI = (
     "payment_intent", "customer", "payment_method", "charge", "refund", "event", "webhook_endpoint", "balance_transaction",
-    "dispute",
+    "dispute", "setup_intent",
 )  # fmt: skip
 
 ROUTES: dict[str, Route] = {
@@ -57,6 +58,12 @@ ROUTES: dict[str, Route] = {
     ),
     "POST payment_intents/:id/capture": _item(payment_intents.capture, parameters.INTENT_CAPTURE, _PI),
     "POST payment_intents/:id/cancel": _item(payment_intents.cancel, parameters.INTENT_CANCEL, _PI),
+    "POST setup_intents": Route(setup_intents.create, parameters.SETUP_CREATE, _SI),
+    "GET setup_intents": _list(setup_intents.list_all, parameters.SETUP_LIST, _SI),
+    "GET setup_intents/:id": _item(setup_intents.retrieve, parameters.INTENT_RETRIEVE, _SI, publishable=True),
+    "POST setup_intents/:id": _item(setup_intents.update, parameters.SETUP_UPDATE, _SI),
+    "POST setup_intents/:id/confirm": _item(setup_intents.confirm, parameters.SETUP_CONFIRM, _SI, publishable=True),
+    "POST setup_intents/:id/cancel": _item(setup_intents.cancel, parameters.SETUP_CANCEL, _SI),
     "POST customers": Route(customers.create, parameters.CUSTOMER_CREATE, _CUS),
     "GET customers": _list(customers.list_all, parameters.CUSTOMER_LIST, _CUS),
     "GET customers/:id": _item(customers.retrieve, EXPAND, _CUS),

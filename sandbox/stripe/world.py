@@ -48,7 +48,7 @@ class Asking:
 
 @dataclass(slots=True)
 class Backstage:
-    """What Stripe knows of a PaymentIntent and does not show."""
+    """What Stripe knows of a PaymentIntent or a SetupIntent and does not show."""
 
     return_url: str | None = None
     # The payment method for which 3-D Secure succeeded; the next attempt with it is not challenged.
@@ -73,6 +73,7 @@ class World:
         self.customers = Table("customer", "/v1/customers")
         self.payment_methods = Table("PaymentMethod", "/v1/payment_methods", ("customer",))
         self.payment_intents = Table("payment_intent", "/v1/payment_intents", ("customer",))
+        self.setup_intents = Table("setupintent", "/v1/setup_intents", ("customer", "payment_method"))
         self.charges = Table("charge", "/v1/charges", ("payment_intent", "customer"))
         self.refunds = Table("refund", "/v1/refunds", ("charge", "payment_intent"))
         self.disputes = Table("dispute", "/v1/disputes", ("charge", "payment_intent"))
@@ -128,6 +129,7 @@ class World:
         return {
             "cus": self.customers,
             "pm": self.payment_methods,
+            "seti": self.setup_intents,
             "pi": self.payment_intents,
             "ch": self.charges,
             "re": self.refunds,

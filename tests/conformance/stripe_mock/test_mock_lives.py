@@ -16,7 +16,8 @@ from tests.unit.sandbox_stripe.intents import PLAIN, created
 from tests.unit.sandbox_stripe.raw import Raw, raw_client
 
 KINDS = (
-    "payment_intents", "charges", "refunds", "disputes", "balance_transactions", "customers", "payment_methods", "events",
+    "payment_intents", "charges", "refunds", "disputes", "balance_transactions", "setup_intents", "customers",
+    "payment_methods", "events",
 )  # fmt: skip
 PAID = f"{PLAIN}&confirm=true&payment_method="
 MONTH_S = 30 * 24 * 3600
@@ -83,7 +84,22 @@ async def disputes(raw: Raw) -> None:
         await raw.post("/v1/payment_intents", f"{form}&payment_method_types[]=card&payment_method_types[]=sepa_debit")
 
 
-STORIES: tuple[Story, ...] = (captures, refunds, conversion, disputes)
+async def setups(raw: Raw) -> None:
+    """A SetupIntent in every status, with every way to fail."""
+    customer = (await raw.post("/v1/customers")).body["id"]
+    form = f"customer={customer}&payment_method_types[]=card&payment_method_types[]=sepa_debit&confirm=true&payment_method="
+    await raw.post("/v1/setup_intents", f"customer={customer}&usage=on_session")
+    canceled = (await raw.post("/v1/setup_intents", "payment_method=pm_card_visa")).body
+    await raw.post(f"/v1/setup_intents/{canceled['id']}/cancel", "cancellation_reason=abandoned")
+    for method in ("pm_card_visa", "pm_card_chargeDeclined", "pm_sepaDebit_success", "pm_card_authenticationRequired"):
+        await raw.post("/v1/setup_intents", f"{form}{method}")
+    for outcome in ("succeed", "fail"):
+        more = "pm_card_authenticationRequired&return_url=https://shop.example/"
+        waiting = (await raw.post("/v1/setup_intents", f"{form}{more}")).body
+        await raw.control(f"setup_intents/{waiting['id']}/authenticate", {"outcome": outcome})
+
+
+STORIES: tuple[Story, ...] = (captures, refunds, conversion, disputes, setups)
 
 
 async def everything(raw: Raw) -> list[dict[str, Any]]:

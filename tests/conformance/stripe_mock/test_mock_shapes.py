@@ -28,6 +28,10 @@ ALLOWED = {
     "payment_intent.source: extra": "Stripe still sends null",
     "refund.destination_details.card.reference_status: extra": "optional in the API; pending for a fresh refund",
     "refund.destination_details.card.reference_type: extra": "as reference_status",
+    "setup_intent.automatic_payment_methods.allow_redirects: extra": "as the payment intent's",
+    "setup_intent.customer_account: extra": "as the customer's",
+    "setup_intent.payment_method_options.card: extra": "as the payment intent's",
+    "setup_intent.payment_method_options.us_bank_account: extra": "as the payment intent's",
     "new_webhook_endpoint.secret: extra": "Stripe shows the secret in the answer to the creation; stripe-mock does not",
 }
 
@@ -61,6 +65,7 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
         refund = await post("/v1/refunds", {"payment_intent": intent["id"], "amount": "5"})
         disputed = await post("/v1/payment_intents", {**form, "payment_method": "pm_card_visa"})
         dispute = await post_json(f"/_sim/payment_intents/{disputed['id']}/dispute")
+        setup = await post("/v1/setup_intents", {"customer": customer["id"]})
         hook = {"url": "https://shop.example/hook", "enabled_events[]": "charge.succeeded"}
         endpoint = await post("/v1/webhook_endpoints", hook, "new_webhook_endpoint")
         event = run.simulator.world.events.page({})["data"][0]
@@ -76,6 +81,7 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
             "payment_intent": f"payment_intents/{intent['id']}",
             "payment_method": f"payment_methods/{intent['payment_method']}",
             "refund": f"refunds/{refund['id']}",
+            "setup_intent": f"setup_intents/{setup['id']}",
             "webhook_endpoint": f"webhook_endpoints/{endpoint['id']}",
         }.items():
             await get(name, f"/v1/{path}")

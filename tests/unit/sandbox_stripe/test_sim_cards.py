@@ -165,6 +165,26 @@ async def test_an_attached_payment_method_pays_for_its_customer_only(raw: Raw) -
     assert (await pay(raw, method, f"&customer={other}")).status == 400
 
 
+async def test_a_card_kept_for_one_session_belongs_to_the_customer(raw: Raw) -> None:
+    """The card's own setup_future_usage saves it too, and payment_method.attached is sent before the intent has succeeded."""
+    customer = (await raw.post("/v1/customers")).body["id"]
+    option = "payment_method_options[card][setup_future_usage]=on_session"
+    intent = (await pay(raw, "pm_card_visa", f"&customer={customer}&{option}")).body
+    assert (intent["status"], intent["setup_future_usage"]) == ("succeeded", None)
+    assert [row["id"] for row in (await raw.get(f"/v1/customers/{customer}/payment_methods")).body["data"]] == [
+        intent["payment_method"]
+    ]
+    kinds = [event["type"] for event in (await raw.get("/v1/events?limit=3")).body["data"]]
+    assert kinds == ["payment_intent.succeeded", "payment_method.attached", "charge.succeeded"]
+
+
+@pytest.mark.parametrize(("card", "status"), [("pm_card_visa", "requires_action"), ("pm_card_amex", "succeeded")])
+async def test_three_d_secure_can_be_asked_for(raw: Raw, card: str, status: str) -> None:
+    """request_three_d_secure=any challenges every card that has 3-D Secure."""
+    more = "&payment_method_options[card][request_three_d_secure]=any"
+    assert (await pay(raw, card, more)).body["status"] == status
+
+
 async def test_setup_future_usage_saves_the_card(raw: Raw) -> None:
     """After the payment the payment method belongs to the customer and is not challenged off session."""
     customer = (await raw.post("/v1/customers")).body["id"]

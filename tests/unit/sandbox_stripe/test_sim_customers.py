@@ -76,9 +76,10 @@ async def test_a_declined_card_cannot_be_attached(sdk: V1Services) -> None:
 
 
 async def test_a_customer_may_have_a_default_payment_method(sdk: V1Services) -> None:
-    """It is attached and can be expanded."""
+    """It is attached in the same request and can be expanded."""
     customer = await sdk.customers.create_async(
         {
+            "payment_method": "pm_card_visa",
             "invoice_settings": {"default_payment_method": "pm_card_visa"},
             "expand": ["invoice_settings.default_payment_method"],
         }
@@ -87,6 +88,25 @@ async def test_a_customer_may_have_a_default_payment_method(sdk: V1Services) -> 
     method = customer.invoice_settings.default_payment_method
     assert isinstance(method, stripe.PaymentMethod)
     assert method.customer == customer.id
+
+
+async def test_a_default_payment_method_is_one_of_the_customers(sdk: V1Services, raw: Raw) -> None:
+    """Another one is refused; the default can be set, unset, and is forgotten when it is detached."""
+    customer = await sdk.customers.create_async()
+    path = f"/v1/customers/{customer.id}"
+    stranger = (await raw.post("/v1/payment_methods", "type=card&card[token]=tok_visa")).body["id"]
+    refused = await raw.post(path, f"invoice_settings[default_payment_method]={stranger}")
+    assert (refused.status, refused.body["error"]["param"]) == (400, "invoice_settings[default_payment_method]")
+    method = (await sdk.payment_methods.attach_async("pm_card_visa", {"customer": customer.id})).id
+    chosen = f"invoice_settings[default_payment_method]={method}"
+    assert (await raw.post(path, chosen)).body["invoice_settings"]["default_payment_method"] == method
+    unset = (await raw.post(path, "invoice_settings[default_payment_method]=")).body
+    assert unset["invoice_settings"]["default_payment_method"] is None
+    await raw.post(path, chosen)
+    await sdk.payment_methods.detach_async(method)
+    assert (await raw.get(path)).body["invoice_settings"]["default_payment_method"] is None
+    kinds = [event["type"] for event in (await raw.get("/v1/events?limit=2")).body["data"]]
+    assert kinds == ["customer.updated", "payment_method.detached"]
 
 
 async def test_charges_take_metadata(sdk: V1Services, raw: Raw) -> None:

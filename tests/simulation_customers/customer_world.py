@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from contracts.replies import Verdict
 from tests.fake_customers import FakeCustomerGateway, FakeCustomerStripe, MemoryCustomerStore, MemoryReplies
@@ -102,7 +102,7 @@ class Worker:
         gateway = HostileCustomerGateway(world.stripe, world.clock, world.chance)
         replies = world.replies
         self.handler = CustomerHandler(store, gateway, replies, replies, world.clock, deployment=DEPLOYMENT)
-        sweeper = Sweeper(cast("Any", store), cast("Any", self.handler), world.clock)
+        sweeper = Sweeper(store, self.handler, world.clock)
         self.tasks: list[asyncio.Task[Any]] = [asyncio.create_task(sweeper.run())]
 
     def do(self, work: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":

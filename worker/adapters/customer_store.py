@@ -1,22 +1,20 @@
 """Customers in MongoDB: one document per user, written whole, by compare-and-swap on the version.
 
 A user's document changes a few times a year and stays small, so each step replaces it: there is no second account of what
-a step changes. Time limits, write concern and errors are those of store.py.
+a step changes. Time limits, write concern and errors are those of store.py and trouble.py.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import AutoReconnect, DuplicateKeyError, ExecutionTimeout, NetworkTimeout, PyMongoError
+from pymongo.errors import DuplicateKeyError
 
 from contracts.replies import RefusalCode, Verdict
 from worker.adapters.documents import Document, plain
-from worker.adapters.store import OUT_OF_DISK_SPACE
+from worker.adapters.trouble import translated
 from worker.domain.customer_record import (
     Customer,
     CustomerCall,
@@ -26,7 +24,6 @@ from worker.domain.customer_record import (
     SavedMethod,
 )
 from worker.domain.record import Address, Outcome, Refused
-from worker.errors import StoreUnavailable
 
 _LISTS = ("strays", "methods", "calls", "timeline")
 _SCALARS = tuple(field.name for field in fields(Customer) if field.name not in {"id", *_LISTS})
@@ -40,7 +37,7 @@ class MongoCustomerStore:
 
     async def prepare(self) -> None:
         """Create the indexes; harmless to repeat."""
-        async with _translated():
+        async with translated():
             await self._customers.create_index([("stripe_id", ASCENDING)], unique=True, sparse=True)
             await self._customers.create_index([("check_at", ASCENDING)], sparse=True)
 
@@ -51,7 +48,7 @@ class MongoCustomerStore:
         return await self._one({"stripe_id": stripe_id})
 
     async def commit(self, before: Customer | None, after: Customer) -> Customer | None:
-        async with _translated():
+        async with translated():
             try:
                 if before is None:
                     await self._customers.insert_one(to_document(after))
@@ -64,12 +61,12 @@ class MongoCustomerStore:
             return stored if result.matched_count else None
 
     async def due(self, now: datetime, limit: int) -> list[str]:
-        async with _translated():
+        async with translated():
             found = self._customers.find({"check_at": {"$lte": now}}, {"_id": 1}).sort("check_at", ASCENDING)
             return [str(document["_id"]) async for document in found.limit(limit)]
 
     async def _one(self, query: Document) -> Customer | None:
-        async with _translated():
+        async with translated():
             document = await self._customers.find_one(query)
         return from_document(document) if document else None
 
@@ -128,16 +125,3 @@ def _entry(item: Document) -> CustomerEntry:
 
 def _refused(item: Document | None) -> Refused | None:
     return Refused(**{**item, "code": RefusalCode(item["code"])}) if item else None
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """Turn what the driver raises for a database in trouble into StoreUnavailable; anything else is our bug and stays."""
-    try:
-        yield
-    except (AutoReconnect, NetworkTimeout, ExecutionTimeout) as error:
-        raise StoreUnavailable(f"{type(error).__name__}") from error
-    except PyMongoError as error:
-        if error.timeout or getattr(error, "code", None) == OUT_OF_DISK_SPACE:
-            raise StoreUnavailable(f"{type(error).__name__}") from error
-        raise

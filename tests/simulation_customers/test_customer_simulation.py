@@ -79,4 +79,4 @@ def test_the_runs_meet_what_they_are_for() -> None:
         assert outcomes >= {"applied", "refused"}, kind
     assert {entry.from_status for entry in entries} >= {CustomerStatus.CREATING, CustomerStatus.ERASING}
     assert any(entry.message.get("sends", 0) > 2 for entry in entries)
-    assert all(len(world.given) >= len(USERS) - 1 for world in worlds)
+    assert sum(len(world.given) for world in worlds) > len(USERS) * len(worlds), "payments that got their customer"

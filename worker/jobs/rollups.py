@@ -122,8 +122,11 @@ class Rollups:
             counted += await self._window(since, None if last else until)
             await self._store.advance(min(until, now))
             if last:
-                return counted
+                break
             since = until
+        if counted:
+            log.info("rolled_up", quarters=counted)
+        return counted
 
     async def _window(self, since: datetime, until: datetime | None) -> int:
         changes = await self._store.changed(since, until)
@@ -135,8 +138,6 @@ class Rollups:
             await recount(self._store, quarter)
         kept = {} if until or len(changes) > MOST_SEEN else {change.payment_id: change.version for change in changes}
         self._seen = kept
-        if touched:
-            log.info("rolled_up", payments=len(fresh), quarters=len(touched))
         return len(touched)
 
 

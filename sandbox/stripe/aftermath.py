@@ -1,24 +1,31 @@
-"""What follows a payment by itself: the disputes of a test card.
+"""What follows a payment by itself: the warning and the disputes of a test card.
 
 Cards dispute when their money was taken: an authorization cannot be disputed.
 """
 
-from sandbox.stripe import disputes
+from sandbox.stripe import disputes, early_fraud_warnings
+from sandbox.stripe.cards import Claim
 from sandbox.stripe.errors import Json
 from sandbox.stripe.world import World
 
 
 def charged(world: World, charge: Json) -> None:
     """The charge's money was taken, all of it or finally."""
-    claims = world.cards[charge["payment_method"]].claims
-    amount = charge["amount_captured"]
-    if not claims or amount < len(claims):
-        return
+    card = world.cards[charge["payment_method"]]
+    if card.warns:
+        world.later(world.settings.dispute_delay_s, lambda: _warn(world, charge["id"]))
+    if card.claims and charge["amount_captured"] >= len(card.claims):
+        world.later(world.settings.dispute_delay_s, lambda: _dispute(world, charge["id"], card.claims))
 
-    def open_disputes() -> None:
-        share = amount // len(claims)
-        for position, claim in enumerate(claims):
-            extra = amount - share * len(claims) if position == 0 else 0
-            disputes.begin(world, world.charges.need(charge["id"]), claim, share + extra)
 
-    world.later(world.settings.dispute_delay_s, open_disputes)
+def _warn(world: World, charge_id: str) -> None:
+    early_fraud_warnings.warn(world, world.charges.need(charge_id))
+
+
+def _dispute(world: World, charge_id: str, claims: tuple[Claim, ...]) -> None:
+    """Each claim is about its share of what was captured; the first is about what does not divide."""
+    amount = world.charges.need(charge_id)["amount_captured"]
+    share = amount // len(claims)
+    for position, claim in enumerate(claims):
+        extra = amount - share * len(claims) if position == 0 else 0
+        disputes.begin(world, world.charges.need(charge_id), claim, share + extra)

@@ -4,7 +4,7 @@ confirm ─▶ challenge? ─▶ requires_action ─▶ authenticate ─▶ verd
                 └────────────────────────────────────────▶ verdict: declined │ authorized │ paid │ processing ─▶ settle
 """
 
-from sandbox.stripe import aftermath, balance, captures, cards, charges, method_options
+from sandbox.stripe import aftermath, balance, captures, cards, charges, method_options, radar, reviews
 from sandbox.stripe.cards import Card, Challenge, Decline
 from sandbox.stripe.errors import Json
 from sandbox.stripe.hosted_pages import next_action
@@ -170,16 +170,24 @@ def _approve(world: World, intent: Json, method: Json) -> Json:
     if how == "automatic":
         transaction = balance.charged(world, charge, charge["amount"])
         charge = world.charges.change(charge, balance_transaction=transaction)
+    charge = radar.screened(world, charge)
     world.emit("charge.succeeded", charge)
     _keep_method(world, intent, method)
-    common: Json = {"latest_charge": charge["id"], "next_action": None, "last_payment_error": None}
+    common: Json = {
+        "latest_charge": charge["id"],
+        "last_payment_error": None,
+        "next_action": None,
+        "review": charge["review"],
+    }
     if how == "manual":
         intent = move(world, intent, Input.AUTHORIZE, amount_capturable=intent["amount"], **common)
         world.emit("payment_intent.amount_capturable_updated", intent)
+        reviews.announce(world, charge)
         captures.expire_later(world, intent["id"])
         return intent
     intent = move(world, intent, Input.PAY, amount_received=intent["amount"], **common)
     world.emit("payment_intent.succeeded", intent)
+    reviews.announce(world, charge)
     if how == "automatic_async":
         world.later(world.settings.balance_delay_s, lambda: _add_balance_transaction(world, charge["id"]))
     aftermath.charged(world, charge)

@@ -12,7 +12,7 @@ expiry    nothing captured: charge.expired, payment_intent.canceled (`expired`);
 
 from typing import Any
 
-from sandbox.stripe import aftermath, balance
+from sandbox.stripe import aftermath, balance, radar
 from sandbox.stripe.errors import Json, StripeError, invalid_request, state_error
 from sandbox.stripe.intents import Input, Status, move
 from sandbox.stripe.world import World
@@ -69,7 +69,7 @@ def capture(world: World, intent: Json, amount: int, *, final: bool) -> Json:
 
 
 def cancel(world: World, intent: Json, reason: str | None, happened: Input = Input.CANCEL) -> Json:
-    """End the intent; an authorization is released."""
+    """End the intent; an authorization is released, and a review of it ends."""
     if happened is Input.EXPIRE:
         world.emit("charge.expired", world.charges.need(intent["latest_charge"]))
     intent = move(
@@ -83,6 +83,7 @@ def cancel(world: World, intent: Json, reason: str | None, happened: Input = Inp
         processing=None,
     )
     world.emit("payment_intent.canceled", intent)
+    radar.canceled(world, intent)
     return intent
 
 

@@ -69,6 +69,8 @@ class Card:
     settles: bool = True
     # Its money is available at once instead of after the settlement delay.
     bypasses_pending: bool = False
+    # The issuer warns of fraud after every charge.
+    warns: bool = False
     # Opened against every charge, which they share between them.
     claims: tuple[Claim, ...] = ()
 
@@ -172,7 +174,7 @@ CARDS: tuple[Card, ...] = (
     Card("4000000000000259", "createDispute", claims=(FRAUDULENT,)),
     Card("4000000000002685", "createDisputeProductNotReceived", claims=(NOT_RECEIVED,)),
     Card("4000000000001976", "createDisputeInquiry", claims=(INQUIRY,)),
-    Card("4000000000005423", "createIssuerFraudRecord"),
+    Card("4000000000005423", "createIssuerFraudRecord", warns=True),
     Card("4000000404000079", "createMultipleDisputes", claims=(FRAUDULENT, NOT_RECEIVED)),
     Card("4000000404000038", "createCe3EligibleDispute", claims=(FRAUDULENT,)),
     Card("4000008400000779", "createComplianceDispute", claims=(COMPLIANCE,)),

@@ -27,6 +27,9 @@ def update(world: World, object_id: str, params: Json) -> Json:
     changes: Json = {
         name: params[name] for name in ("description", "receipt_email", "shipping", "transfer_group") if name in params
     }
+    if "fraud_details" in params:
+        merged = {**charge["fraud_details"], **params["fraud_details"]}
+        changes["fraud_details"] = {name: value for name, value in merged.items() if value is not None}
     if "metadata" in params:
         changes["metadata"] = merge_metadata(charge["metadata"], params["metadata"])
     if params.get("customer"):

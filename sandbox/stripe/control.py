@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sandbox.stripe import attempts, dashboard, issuer, ledger
+from sandbox.stripe import attempts, dashboard, event_controls, issuer, ledger, radar_controls
 from sandbox.stripe.api import Api
 from sandbox.stripe.control_requests import Endpoint, explained, only, read
 from sandbox.stripe.encoding import Answer
@@ -38,6 +38,8 @@ INDEX = {
     "GET|POST|DELETE /_sim/account": "settlement currency, exchange rates, fees, features",
     **dashboard.INDEX,
     **issuer.INDEX,
+    **radar_controls.INDEX,
+    **event_controls.INDEX,
 }  # fmt: skip
 
 DEFAULT_LIMIT = 1000
@@ -72,7 +74,8 @@ class Control:
             ("/_sim/payment_intents/{intent_id}/settle", self.settle, ["POST"]),
         ]
         own = [Route(path, explained(endpoint), methods=methods) for path, endpoint, methods in table]
-        return [*own, *dashboard.routes(self._world), *issuer.routes(self._world)]
+        parts = (dashboard, issuer, radar_controls, event_controls)
+        return [*own, *(route for part in parts for route in part.routes(self._world))]
 
     async def index(self, _request: Request) -> Response:
         return Answer(INDEX)

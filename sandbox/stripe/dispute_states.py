@@ -15,7 +15,7 @@ from collections import deque
 from enum import StrEnum
 from typing import Any
 
-from sandbox.stripe import balance, refund_states
+from sandbox.stripe import balance, radar, refund_states
 from sandbox.stripe.errors import Json
 from sandbox.stripe.world import World
 
@@ -146,5 +146,6 @@ def _escalated(world: World, new: Json, before: Json) -> Json:
     new = withdraw(world, world.disputes.put(new))
     world.emit("charge.dispute.updated", new, before=before)
     world.emit("charge.dispute.funds_withdrawn", new, before=before)
+    radar.disputed(world, world.charges.need(new["charge"]))
     expire_later(world, new)
     return new

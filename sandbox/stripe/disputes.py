@@ -4,7 +4,7 @@ In test mode the evidence decides: `uncategorized_text` of `winning_evidence`, `
 `escalate_inquiry_evidence` ends the review a moment after it was submitted. Everything else stays under review.
 """
 
-from sandbox.stripe import dispute_states
+from sandbox.stripe import dispute_states, radar
 from sandbox.stripe.cards import Claim
 from sandbox.stripe.dispute_states import CLOSED, INQUIRIES, Input, Status
 from sandbox.stripe.errors import Json, invalid_request
@@ -88,6 +88,7 @@ def begin(world: World, charge: Json, claim: Claim, amount: int, due: int | None
         world.emit("charge.dispute.closed", dispute)
     else:
         dispute_states.expire_later(world, dispute)
+    radar.disputed(world, charge)
     return dispute
 
 

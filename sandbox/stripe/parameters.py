@@ -164,6 +164,7 @@ INTENT_RETRIEVE: Spec = {
     "is_stripe_sdk": optional(string()),
     **EXPAND,
 }
+SEARCH: Spec = {"limit": optional(integer()), "page": optional(string()), "query": optional(string()), **EXPAND}
 INTENT_CAPTURE: Spec = {
     "amount_details": optional(free),
     "amount_to_capture": optional(integer()),
@@ -295,7 +296,7 @@ METHOD_LIST: Spec = {
 CHARGE_UPDATE: Spec = {
     "customer": optional(string()),
     "description": unsettable(string()),
-    "fraud_details": optional(free),
+    "fraud_details": optional(mapping({"user_report": unsettable(enum("fraudulent", "safe"))})),
     "metadata": optional(metadata),
     "receipt_email": unsettable(string()),
     "shipping": optional(mapping(_SHIPPING)),
@@ -343,6 +344,9 @@ DISPUTE_UPDATE: Spec = {
     **EXPAND,
 }
 DISPUTE_LIST: Spec = {**PAGE, **CREATED, "charge": optional(string()), "payment_intent": optional(string())}
+
+WARNING_LIST = DISPUTE_LIST
+REVIEW_LIST: Spec = {**PAGE, **CREATED}
 
 BALANCE_LIST: Spec = {
     **PAGE,

@@ -66,6 +66,11 @@ def list_all(world: World, params: Json) -> Json:
     return world.payment_intents.page(params)
 
 
+def search(_world: World, _params: Json) -> Json:
+    """GET /v1/payment_intents/search: refused, so that nobody takes an empty answer for the truth."""
+    raise invalid_request("The simulator has no search: list PaymentIntents by customer or by `created`.", stored=False)
+
+
 def update(world: World, object_id: str, params: Json) -> Json:
     """POST /v1/payment_intents/:id."""
     method_types.check_choice(world, params)

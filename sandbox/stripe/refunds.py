@@ -4,7 +4,7 @@ Those of cards succeed at once; two test cards make one pending, or fail after i
 payment's refunds do so. Since 2025-03-31.basil a partial capture or a cancellation makes no refund.
 """
 
-from sandbox.stripe import balance, currencies, refund_states
+from sandbox.stripe import balance, currencies, radar, refund_states
 from sandbox.stripe.cards import RefundFate
 from sandbox.stripe.errors import Json, invalid_request, parameter_error
 from sandbox.stripe.validation import merge_metadata
@@ -44,6 +44,12 @@ def retrieve(world: World, object_id: str, _params: Json) -> Json:
 def list_all(world: World, params: Json) -> Json:
     """GET /v1/refunds."""
     return world.refunds.page(params)
+
+
+def list_of_charge(world: World, charge_id: str, params: Json) -> Json:
+    """GET /v1/charges/:id/refunds."""
+    world.charges.need(charge_id, "charge", in_path=True)
+    return {**world.refunds.page({**params, "charge": charge_id}), "url": f"/v1/charges/{charge_id}/refunds"}
 
 
 def update(world: World, object_id: str, params: Json) -> Json:
@@ -105,6 +111,7 @@ def begin(
         charge = world.charges.change(charge, fraud_details={**charge["fraud_details"], "user_report": "fraudulent"})
     world.emit("refund.created", refund)
     world.emit("charge.refunded", charge, before=before)
+    radar.refunded(world, charge, fraudulent=reason == "fraudulent")
     _follow(world, refund["id"], fate, failure)
     return refund
 

@@ -9,11 +9,13 @@ from sandbox.stripe import (
     charges,
     customers,
     disputes,
+    early_fraud_warnings,
     events,
     parameters,
     payment_intents,
     payment_methods,
     refunds,
+    reviews,
     setup_intents,
     webhook_endpoints,
 )
@@ -43,14 +45,15 @@ def _list(handler: Handler, spec: Spec, returns: str, *, item: bool = False) -> 
     return Route(handler, spec, returns, item=item, listed=True)
 
 
-_PI, _CUS, _PM, _CH, _RE, _EVT, _WE, _TXN, _DU, _SI = (
+_PI, _CUS, _PM, _CH, _RE, _EVT, _WE, _TXN, _DU, _SI, _EFW, _PRV = (
     "payment_intent", "customer", "payment_method", "charge", "refund", "event", "webhook_endpoint", "balance_transaction",
-    "dispute", "setup_intent",
+    "dispute", "setup_intent", "early_fraud_warning", "review",
 )  # fmt: skip
 
 ROUTES: dict[str, Route] = {
     "POST payment_intents": Route(payment_intents.create, parameters.INTENT_CREATE, _PI),
     "GET payment_intents": _list(payment_intents.list_all, parameters.INTENT_LIST, _PI),
+    "GET payment_intents/search": Route(payment_intents.search, parameters.SEARCH, _PI),
     "GET payment_intents/:id": _item(payment_intents.retrieve, parameters.INTENT_RETRIEVE, _PI, publishable=True),
     "POST payment_intents/:id": _item(payment_intents.update, parameters.INTENT_UPDATE, _PI),
     "POST payment_intents/:id/confirm": _item(
@@ -80,6 +83,7 @@ ROUTES: dict[str, Route] = {
     "POST payment_methods/:id/detach": _item(payment_methods.detach, EXPAND, _PM),
     "GET charges": _list(charges.list_all, parameters.CHARGE_LIST, _CH),
     "GET charges/:id": _item(charges.retrieve, EXPAND, _CH),
+    "GET charges/:id/refunds": _list(refunds.list_of_charge, PAGE, _RE, item=True),
     "POST charges/:id": _item(charges.update, parameters.CHARGE_UPDATE, _CH),
     "POST refunds": Route(refunds.create, parameters.REFUND_CREATE, _RE),
     "GET refunds": _list(refunds.list_all, parameters.REFUND_LIST, _RE),
@@ -90,6 +94,11 @@ ROUTES: dict[str, Route] = {
     "GET disputes/:id": _item(disputes.retrieve, EXPAND, _DU),
     "POST disputes/:id": _item(disputes.update, parameters.DISPUTE_UPDATE, _DU),
     "POST disputes/:id/close": _item(disputes.close, EXPAND, _DU),
+    "GET radar/early_fraud_warnings": _list(early_fraud_warnings.list_all, parameters.WARNING_LIST, _EFW),
+    "GET radar/early_fraud_warnings/:id": _item(early_fraud_warnings.retrieve, EXPAND, _EFW),
+    "GET reviews": _list(reviews.list_all, parameters.REVIEW_LIST, _PRV),
+    "GET reviews/:id": _item(reviews.retrieve, EXPAND, _PRV),
+    "POST reviews/:id/approve": _item(reviews.approve, EXPAND, _PRV),
     "GET events": _list(events.list_all, parameters.EVENT_LIST, _EVT),
     "GET events/:id": _item(events.retrieve, EXPAND, _EVT),
     "POST webhook_endpoints": Route(webhook_endpoints.create, parameters.ENDPOINT_CREATE, _WE),
@@ -105,6 +114,7 @@ ROUTES: dict[str, Route] = {
 
 PREFIX = "/v1/"
 MAX_SEGMENTS = 3
+NAMESPACES = frozenset(["radar"])  # first segments that belong to the resource's name
 
 
 def find(method: str, path: str) -> tuple[Route, str | None] | None:
@@ -112,9 +122,11 @@ def find(method: str, path: str) -> tuple[Route, str | None] | None:
     if not path.startswith(PREFIX):
         return None
     segments = path[len(PREFIX) :].strip("/").split("/")
+    if segments[0] in NAMESPACES and len(segments) > 1:
+        segments[:2] = ["/".join(segments[:2])]
     if len(segments) > MAX_SEGMENTS:
         return None
-    object_id = segments[1] if len(segments) > 1 else None
+    object_id = segments[1] if len(segments) > 1 and segments[1] != "search" else None
     if object_id is not None:
         segments[1] = ":id"
     route = ROUTES.get(f"{method} {'/'.join(segments)}")

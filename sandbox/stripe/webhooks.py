@@ -118,16 +118,16 @@ class Webhooks:
         if not endpoints:
             return
         event = self._world.events.change(event, pending_webhooks=len(endpoints))
-        body = to_json(event)
         for endpoint in endpoints:
+            body = _rendered(event, endpoint)
             self._accept(Delivery(event["id"], event["type"], endpoint["id"], body, counts=True))
 
     def redeliver(self, event: Json) -> int:
         """Send an event of the past again, whatever the behaviour says. Returns to how many endpoints."""
-        body = to_json(event)
-        endpoints = [endpoint["id"] for endpoint in self._world.webhook_endpoints if endpoint["status"] == "enabled"]
-        for endpoint_id in endpoints:
-            self._later(self._opened(Delivery(event["id"], event["type"], endpoint_id, body, counts=False)), 0)
+        endpoints = [endpoint for endpoint in self._world.webhook_endpoints if endpoint["status"] == "enabled"]
+        for endpoint in endpoints:
+            body = _rendered(event, endpoint)
+            self._later(self._opened(Delivery(event["id"], event["type"], endpoint["id"], body, counts=False)), 0)
         return len(endpoints)
 
     def release(self, order: str = "oldest") -> int:
@@ -262,6 +262,12 @@ class Webhooks:
         self._open -= 1
         if self._open == 0:
             self._idle.set()
+
+
+def _rendered(event: Json, endpoint: Json) -> bytes:
+    """An endpoint of another API version gets events that say so; the objects are the same for all."""
+    version = endpoint["api_version"]
+    return to_json(event if version is None else {**event, "api_version": version})
 
 
 def describe(delivery: Delivery) -> dict[str, Any]:

@@ -5,6 +5,7 @@ Handlers are plain functions of the world and the request; they run to their end
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from sandbox.stripe.cards import Card, RefundFate
 from sandbox.stripe.clock import Clock
@@ -77,6 +78,10 @@ class World:
         self.charges = Table("charge", "/v1/charges", ("payment_intent", "customer"))
         self.refunds = Table("refund", "/v1/refunds", ("charge", "payment_intent"))
         self.disputes = Table("dispute", "/v1/disputes", ("charge", "payment_intent"))
+        self.early_fraud_warnings = Table(
+            "early fraud warning", "/v1/radar/early_fraud_warnings", ("charge", "payment_intent")
+        )
+        self.reviews = Table("review", "/v1/reviews")
         self.balance_transactions = Table("balance transaction", "/v1/balance_transactions", ("source",))
         self.events = Table("event", "/v1/events")
         self.webhook_endpoints = Table("webhook endpoint", "/v1/webhook_endpoints")
@@ -90,11 +95,18 @@ class World:
         self.asking = Asking()
         self.on_event: Callable[[Json], None] = lambda _event: None
 
-    def emit(self, kind: str, subject: Json, *, before: Json | None = None) -> Json:
-        """Record an event about the object as it is now, and hand it to the webhooks."""
+    def emit(
+        self, kind: str, subject: Json, *, before: Json | None = None, previous: Json | None = None, **envelope: Any
+    ) -> Json:
+        """Record an event about the object as it is now, and hand it to the webhooks.
+
+        `previous` are its previous_attributes where they do not follow from the object before; `envelope` overwrites the rest.
+        """
         content: Json = {"object": subject}
         if before is not None:
-            content["previous_attributes"] = difference(before, subject)
+            previous = difference(before, subject)
+        if previous is not None:
+            content["previous_attributes"] = previous
         event: Json = {
             "id": self.ids.new("evt"),
             "object": "event",
@@ -105,6 +117,7 @@ class World:
             "pending_webhooks": 0,
             "request": {"id": self.asking.request_id, "idempotency_key": self.asking.idempotency_key},
             "type": kind,
+            **envelope,
         }
         self.events.put(event)
         self._prune_events()
@@ -134,6 +147,8 @@ class World:
             "ch": self.charges,
             "re": self.refunds,
             "du": self.disputes,
+            "issfr": self.early_fraud_warnings,
+            "prv": self.reviews,
             "txn": self.balance_transactions,
             "evt": self.events,
             "we": self.webhook_endpoints,

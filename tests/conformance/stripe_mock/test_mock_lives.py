@@ -9,6 +9,7 @@ import pytest
 from sandbox.stripe.app import create_app
 from sandbox.stripe.cards import RefundFate
 from sandbox.stripe.dispute_states import Status
+from sandbox.stripe.reviews import CLOSED_REASONS
 from sandbox.stripe.server import serve
 from tests.conformance.stripe_mock.document import load, violations
 from tests.conformance.stripe_mock.process import NotHereError
@@ -17,7 +18,7 @@ from tests.unit.sandbox_stripe.raw import Raw, raw_client
 
 KINDS = (
     "payment_intents", "charges", "refunds", "disputes", "balance_transactions", "setup_intents", "customers",
-    "payment_methods", "events",
+    "payment_methods", "radar/early_fraud_warnings", "events",
 )  # fmt: skip
 PAID = f"{PLAIN}&confirm=true&payment_method="
 MONTH_S = 30 * 24 * 3600
@@ -99,7 +100,16 @@ async def setups(raw: Raw) -> None:
         await raw.control(f"setup_intents/{waiting['id']}/authenticate", {"outcome": outcome})
 
 
-STORIES: tuple[Story, ...] = (captures, refunds, conversion, disputes, setups)
+async def radar(raw: Raw) -> None:
+    """Warnings, and a review closed for every reason."""
+    for reason in CLOSED_REASONS:
+        intent = await created(raw, f"{PAID}pm_card_riskLevelElevated")
+        await raw.control(f"payment_intents/{intent['id']}/early_fraud_warning", {})
+        await raw.control(f"reviews/{intent['review']}/close", {"reason": reason})
+        await raw.post("/v1/refunds", f"payment_intent={intent['id']}")
+
+
+STORIES: tuple[Story, ...] = (captures, refunds, conversion, disputes, setups, radar)
 
 
 async def everything(raw: Raw) -> list[dict[str, Any]]:

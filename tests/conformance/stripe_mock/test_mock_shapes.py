@@ -21,6 +21,7 @@ ALLOWED = {
     "charge.source: extra": "Stripe still sends null",
     "customer.customer_account: extra": "optional in the API, Stripe sends null",
     "dispute.evidence_details.submission_method: extra": "of the SDK's version, which is newer than stripe-mock's document",
+    "early_fraud_warning.payment_intent: extra": "optional in the API; stripe-mock's fixture leaves it out",
     "payment_intent.amount_details.tip: extra": "optional in the API, Stripe sends {}",
     "payment_intent.automatic_payment_methods.allow_redirects: extra": "optional in the API, Stripe always sends it",
     "payment_intent.payment_method_options.card: extra": "stripe-mock's fixture has no options at all",
@@ -28,6 +29,7 @@ ALLOWED = {
     "payment_intent.source: extra": "Stripe still sends null",
     "refund.destination_details.card.reference_status: extra": "optional in the API; pending for a fresh refund",
     "refund.destination_details.card.reference_type: extra": "as reference_status",
+    "review.payment_intent: extra": "as the warning's",
     "setup_intent.automatic_payment_methods.allow_redirects: extra": "as the payment intent's",
     "setup_intent.customer_account: extra": "as the customer's",
     "setup_intent.payment_method_options.card: extra": "as the payment intent's",
@@ -65,6 +67,8 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
         refund = await post("/v1/refunds", {"payment_intent": intent["id"], "amount": "5"})
         disputed = await post("/v1/payment_intents", {**form, "payment_method": "pm_card_visa"})
         dispute = await post_json(f"/_sim/payment_intents/{disputed['id']}/dispute")
+        warning = await post_json(f"/_sim/payment_intents/{intent['id']}/early_fraud_warning")
+        review = await post_json(f"/_sim/payment_intents/{intent['id']}/review")
         setup = await post("/v1/setup_intents", {"customer": customer["id"]})
         hook = {"url": "https://shop.example/hook", "enabled_events[]": "charge.succeeded"}
         endpoint = await post("/v1/webhook_endpoints", hook, "new_webhook_endpoint")
@@ -76,11 +80,13 @@ async def _pairs(mock: str) -> dict[str, tuple[Any, Any]]:
             "charge": f"charges/{intent['latest_charge']}",
             "dispute": f"disputes/{dispute['id']}",
             "customer": f"customers/{customer['id']}",
+            "early_fraud_warning": f"radar/early_fraud_warnings/{warning['id']}",
             "event": f"events/{event['id']}",
             "list": "payment_intents?limit=1",
             "payment_intent": f"payment_intents/{intent['id']}",
             "payment_method": f"payment_methods/{intent['payment_method']}",
             "refund": f"refunds/{refund['id']}",
+            "review": f"reviews/{review['id']}",
             "setup_intent": f"setup_intents/{setup['id']}",
             "webhook_endpoint": f"webhook_endpoints/{endpoint['id']}",
         }.items():

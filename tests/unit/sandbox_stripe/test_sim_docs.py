@@ -23,14 +23,10 @@ async def test_each_example_is_accepted(raw: Raw, delete: str, path: str, body: 
 
 
 def test_every_control_is_described() -> None:
-    """Each entry of the index has its path in the page."""
-    paths = {line.split()[1].split("{")[0].removesuffix("/") for line in INDEX}
-    described = {
-        path
-        for path in paths
-        if path in PAGE or path.startswith(("/_sim/payment_intents", "/_sim/3ds", "/_sim/health"))
-    }
-    assert paths - described == set()
+    """Each entry of the index has its path in the page, with an id in the place of {id}."""
+    paths = {line.split()[1] for line in INDEX} - {"/_sim/health", "/_sim/3ds/{id}"}
+    missing = {path for path in paths if not re.search(re.sub(r"\\{\w+\\}", r"[a-z]+_…", re.escape(path)), PAGE)}
+    assert missing == set()
     assert len(EXAMPLES) >= 15
 
 

@@ -40,6 +40,9 @@ from worker.adapters.documents import to_the_millisecond
 from worker.adapters.gateway import StripeGateway
 from worker.adapters.inbound import Inbound
 from worker.adapters.outbox import EventOutbox
+from worker.adapters.query_consumer import QueryConsumer
+from worker.adapters.read_store import ReadStore
+from worker.adapters.stats_store import MongoStats
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.customers import CustomerHandler
 from worker.erasure import Erasure
@@ -47,10 +50,13 @@ from worker.errors import StoreUnavailable, WorkerError
 from worker.handler import Handler
 from worker.jobs.outage import Outage
 from worker.jobs.relay import Relay
+from worker.jobs.rollups import Rollups
 from worker.jobs.sweeper import Sweeper
 from worker.jobs.watchdog import BrokerGone, Watchdog
 from worker.ops import health, logs
+from worker.period import Periods
 from worker.ports import Gateway, Store
+from worker.queries import Queries
 from worker.settings import Settings
 
 START_LIMIT_S = 120
@@ -146,10 +152,12 @@ class Worker:
 
     consuming: AbstractRobustConnection
     consumers: list[Consumer]
+    queries: QueryConsumer
     watchdog: Watchdog
     outage: Outage
     relay: Relay
     sweepers: tuple[Sweeper, Sweeper]
+    rollups: Rollups
     outbox: EventOutbox
     ping: Callable[[], Awaitable[bool]]
     grace_s: float
@@ -160,8 +168,9 @@ class Worker:
         async with asyncio.TaskGroup() as tasks:
             for consumer in self.consumers:
                 await consumer.start(self.consuming)
+            await self.queries.start(self.consuming)
             sweeps = (sweeper.run for sweeper in self.sweepers)
-            runs = (self.relay.run, *sweeps, self.outbox.run, self.outage.run, self.watchdog.run)
+            runs = (self.relay.run, *sweeps, self.rollups.run, self.outbox.run, self.outage.run, self.watchdog.run)
             jobs = [tasks.create_task(job()) for job in runs]
             log.info("ready", queues=[consumer.name for consumer in self.consumers])
             await stop.wait()
@@ -183,7 +192,7 @@ class Worker:
         ends = asyncio.get_running_loop().time() + self.grace_s
         await asyncio.gather(*(consumer.pause() for consumer in self.consumers))
         left_s = max(0.0, ends - asyncio.get_running_loop().time())
-        await asyncio.gather(*(consumer.drain(left_s) for consumer in self.consumers))
+        await asyncio.gather(self.queries.drain(left_s), *(consumer.drain(left_s) for consumer in self.consumers))
         try:
             async with asyncio.timeout_at(max(ends, asyncio.get_running_loop().time() + LAST_WORDS_S)):
                 await self.outbox.flush()
@@ -201,10 +210,12 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     stripe = StripeGateway(chosen.stripe_secret_key, chosen.stripe_api_base)
     closing.push_async_callback(stripe.close)
     customer_store = MongoCustomerStore(database_of(client, chosen.mongo_uri))
+    reading = ReadStore(database_of(client, chosen.mongo_uri))
+    stats = MongoStats(database_of(client, chosen.mongo_uri))
 
     async def prepare() -> None:
-        await mongo.prepare()
-        await customer_store.prepare()
+        for part in (mongo, customer_store, reading, stats):
+            await part.prepare()
 
     await _patiently("database", prepare, (StoreUnavailable,), stop)
     publishing = await _connect(chosen, "publisher", stop, closing)
@@ -239,13 +250,16 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     ):
         consumer = Consumer(declared[name], apply, publisher, prefetch=prefetch, on_outage=outage.begin)
         consumers.append(wraps.consumer(consumer))
+    queries = Queries(reading, customer_store, Periods(stats), deployment=chosen.deployment)
     return Worker(
         consuming=consuming,
         consumers=consumers,
+        queries=QueryConsumer(queries.answer, publisher, prefetch=chosen.prefetch),
         watchdog=Watchdog(consumers, publisher, outage),
         outage=outage,
         relay=Relay(store, outbox, now),
         sweepers=(Sweeper(store, handler, now), Sweeper(customer_store, customers, now)),
+        rollups=Rollups(stats, now),
         outbox=outbox,
         ping=mongo.ping,
         grace_s=chosen.grace_s,

@@ -12,19 +12,20 @@ from worker.adapters.documents import plain
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable
-from worker.ops import amounts, machine
+from worker.ops import amounts, machine, stats_cli
 
 
 def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = os.environ) -> int:
     """Run one command; exit code 0 done, 1 not found or no answer, 2 bad usage or setting."""
     parser = argparse.ArgumentParser(
-        prog="payments", description="Look into the payment service. `show` needs MONGO_URI."
+        prog="payments", description="Look into the payment service. `show` and `stats` need MONGO_URI."
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("show", help="print a payment, or all payments of an order, as JSON")
     show.add_argument("id", help="a payment id (pay_…), a PaymentIntent id (pi_…) or an order id")
     show.add_argument("--locale", default="en", type=_locale, help="whose way to write amounts, such as de or fr_CA")
     commands.add_parser("machine", help="print the state machine's table as Markdown")
+    stats_cli.add_to(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "machine":
         print(machine.rendered(), end="")
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     except SettingError as error:
         print(f"payments: {error}", file=sys.stderr)
         return 2
+    if chosen.command == "stats":
+        return stats_cli.run(uri)
     try:
         found = asyncio.run(_find(uri, chosen.id))
     except StoreUnavailable as error:

@@ -11,7 +11,11 @@ from tests.conformance.queries.conftest import Stock
 from tests.unit.queries.making import MINUTE, NOW, announced, counted, paid
 from tests.unit.queries.plain import flattened
 from tests.unit.queries.storm import Storm
+from worker.adapters.archive import archived_documents
+from worker.adapters.documents import to_document
 from worker.adapters.stats_store import MongoStats
+from worker.adapters.store import open_client
+from worker.domain.archive import Surplus
 from worker.domain.record import Status
 from worker.jobs.rebuild import rebuild
 from worker.jobs.rollups import Change, Marked, Rollups
@@ -158,11 +162,6 @@ def struck(monkeypatch: pytest.MonkeyPatch, stock: Stock, storm: Storm, name: st
 
 async def test_archived_events_count(mongo_uri: str, database_name: str) -> None:
     """Of a payment whose first events have moved to the archive the money still counts where it moved."""
-    from worker.adapters.archive import archived_documents
-    from worker.adapters.documents import to_document
-    from worker.adapters.store import open_client
-    from worker.domain.archive import Surplus
-
     client = open_client(mongo_uri)
     database = client[database_name]
     payment = announced(paid(), "payment.succeeded", NOW + QUARTER, status=Status.SUCCEEDED, captured=2000)

@@ -18,7 +18,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check contracts conformance bench lock clean
+.PHONY: help setup demo run test check contracts conformance simulate bench lock clean
 
 help: ## Print these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ contracts: $(READY) ## Write the JSON Schemas and the AsyncAPI document anew
 
 conformance: $(READY) ## Compare the stand-ins with the real things; some of it needs Go
 	@$(BIN)/python -m pytest tests/conformance $(ARGS)
+
+simulate: $(READY) ## Live through generated histories and schedules on all cores, for as long as you ask
+	@$(BIN)/python -m tests.simulate $(ARGS)
 
 bench: $(READY) ## Measure
 	@$(BIN)/python -m benchmarks $(ARGS)

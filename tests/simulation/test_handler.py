@@ -13,6 +13,7 @@ import structlog
 
 from tests.simulation import virtual_time
 from tests.simulation.world import World, judge
+from worker.domain.record import Operation
 
 FIRST, END = (int(number) for number in os.environ.get("SIMULATION_SEEDS", "0-2000").split("-"))
 AT_ONCE = 100
@@ -63,7 +64,7 @@ def test_a_seed_is_one_run() -> None:
 
 
 def test_the_runs_meet_what_they_are_for() -> None:
-    """The seeds reach every status, lost races, searches, settled keys, declines, tombstones and canceled orphans."""
+    """The seeds reach every status, searches, settled keys, tombstones, orphans, and every way that money moves."""
     worlds = [lived(seed) for seed in range(300)]
     payments = [payment for world in worlds for payment in world.store.payments.values()]
     calls = [call for payment in payments for call in payment.calls]
@@ -74,3 +75,18 @@ def test_the_runs_meet_what_they_are_for() -> None:
     assert any(payment.attempts for payment in payments)
     assert any(payment.number > 1 for payment in payments)
     assert any(not payment.calls for payment in payments), "a tombstone"
+    refunds = [refund for payment in payments for refund in payment.refunds]
+    assert {str(refund.status) for refund in refunds} >= {"succeeded", "failed", "pending"}
+    assert any(refund.made_at_stripe for refund in refunds)
+    assert any(refund.asked_by == "policy" for refund in refunds)
+    assert any(sum(refund.status == "succeeded" for refund in payment.refunds) > 1 for payment in payments)
+    assert {str(call.operation) for call in calls} == {str(operation) for operation in Operation}
+    assert {str(dispute.status) for payment in payments for dispute in payment.disputes} >= {
+        "won",
+        "lost",
+        "warning_closed",
+    }
+    assert {str(concern.case) for payment in payments for concern in payment.concerns} >= {
+        *("paid_after_cancel", "fraud_warning", "review_opened"),
+    }
+    assert any(event.type == "payment.resolved" for payment in payments for event in payment.events)

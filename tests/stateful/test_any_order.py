@@ -1,5 +1,6 @@
 """Stripe promises no order. Whatever order the webhooks of a real story come in, once or twice, the record ends the same."""
 
+import os
 import random
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -10,7 +11,8 @@ import pytest
 
 from contracts.commands import CaptureMethod
 from tests.fake_stripe import CHALLENGING, DEBIT, DECLINING, VISA, FakeStripe, Fault
-from tests.promises import agrees
+from tests.promises import agrees, assert_announced_has_happened, assert_money_moves_once, assert_settled
+from tests.stateful.histories import Life, ending, reaches
 from tests.stateful.world import World
 from tests.unit.worker.making import SECOND, cancel, confirm, create
 from worker.domain.messages import News
@@ -174,3 +176,46 @@ def test_a_cancel_against_a_payment_in_the_browser(seed: int) -> None:
     assert agrees(payment, world.stripe)
     assert payment.needs_review is None
     assert world.now - payment.created_at < timedelta(days=1)
+
+
+HISTORIES = int(os.environ.get("HISTORIES", "1500"))
+"""About 20 s; `make simulate` lives through many more."""
+
+ORDERS = 4
+"""Orders in which each history is lived through, and compared."""
+
+AT_ONCE = 100
+
+
+@pytest.mark.parametrize("first", range(0, HISTORIES, AT_ONCE))
+def test_every_order_of_a_history_ends_the_same(first: int) -> None:
+    """Commands, answers, webhooks and what happens at Stripe end alike whatever is heard first, late or twice."""
+    for seed in range(first, min(first + AT_ONCE, HISTORIES)):
+        lived(seed)
+
+
+def lived(seed: int) -> Payment:
+    """One history in several orders."""
+    lives = [Life(seed, order) for order in range(ORDERS)]
+    try:
+        payments = [life.live() for life in lives]
+        for life, payment in zip(lives, payments, strict=True):
+            assert ending(payment) == ending(payments[0])
+            assert_settled(payment, life.world.stripe)
+            assert_announced_has_happened(payment, life.world.stripe)
+            assert_money_moves_once([payment], life.world.stripe)
+    except AssertionError as error:
+        raise AssertionError(f"history {seed}: {error}") from error
+    return payments[0]
+
+
+def test_the_histories_meet_what_they_are_for() -> None:
+    """Some hundred histories reach every kind of call, refund, dispute and concern that one payment can have."""
+    met = set().union(*(reaches(lived(seed)) for seed in range(500)))
+    assert met >= {
+        *("succeeded", "canceled", "requires_payment_method", "requires_capture", "processing"),
+        *("create", "confirm", "cancel", "capture", "refund", "evidence", "accept"),
+        *("refund succeeded", "refund failed", "refund pending", "dashboard refund"),
+        *("dispute needs_response", "dispute under_review", "dispute won", "dispute lost", "dispute warning_closed"),
+        *("fraud_warning", "review_opened", "partial capture", "several captures"),
+    }

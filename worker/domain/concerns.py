@@ -22,11 +22,17 @@ def known(step: Step, case: Case, about: str = "") -> Concern | None:
 
 
 def raise_money(step: Step, case: Case, reason: str) -> None:
-    """Late or strange money: announce it once, with what is done about it."""
-    waits_for_money = step.policy.courses[case].remedy is Remedy.REFUND and not step.known.captured
-    if known(step, case) is None and not waits_for_money:
-        _raise(step, case, "", events.PaymentLateMoney, {"reason": reason, "case": case})
+    """Late or strange money. It is met once everything else that the message tells is known: a read may bring refunds, too."""
+    step.strange.append((case, reason))
     step.why = reason
+
+
+def meet(step: Step) -> None:
+    """Announce each case once, with what is done about it."""
+    for case, reason in step.strange:
+        waits_for_money = step.policy.courses[case].remedy is Remedy.REFUND and not step.known.captured
+        if known(step, case) is None and not waits_for_money:
+            _raise(step, case, "", events.PaymentLateMoney, {"reason": reason, "case": case})
 
 
 def _raise(step: Step, case: Case, about: str, kind: type[events.PaymentEvent], more: dict[str, Any]) -> None:

@@ -243,6 +243,7 @@ def decide(
     if step.payment is not None:
         news.tell_receipt(step)
         refunds.rivals(step)
+        concerns.meet(step)
         heads.go_on(step)
     decision = step.finish()
     invariants.hold(payment, decision.payment)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from contracts.events import PaymentEvent
+from contracts.events import Case, PaymentEvent
 from contracts.replies import RefusalCode, Verdict
 from worker.domain import announce, limits, policy
 from worker.domain.effects import Decision, Effect, Told
@@ -60,6 +60,7 @@ class Step:
         self.events: list[Announced] = []
         self.told: list[Told] = []
         self.recorded = False
+        self.strange: list[tuple[Case, str]] = []
 
     @property
     def status(self) -> Status:

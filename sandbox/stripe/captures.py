@@ -69,7 +69,12 @@ def capture(world: World, intent: Json, amount: int, *, final: bool) -> Json:
 
 
 def cancel(world: World, intent: Json, reason: str | None, happened: Input = Input.CANCEL) -> Json:
-    """End the intent; an authorization is released, and a review of it ends."""
+    """End the intent; an authorization is released, and a review of it ends.
+
+    "Uncaptured PaymentIntents transition to `canceled`, while partially captured PaymentIntents transition to `succeeded`."
+    """
+    if intent["amount_received"]:
+        return _close(world, intent, world.charges.need(intent["latest_charge"]), Input.RELEASE)
     if happened is Input.EXPIRE:
         world.emit("charge.expired", world.charges.need(intent["latest_charge"]))
     intent = move(
@@ -98,9 +103,7 @@ def expire(world: World, intent: Json) -> Json:
     """The authorization ran out; whoever was captured or canceled before does not notice."""
     if intent["status"] != Status.REQUIRES_CAPTURE:
         return intent
-    if intent["amount_received"] == 0:
-        return cancel(world, intent, "expired", Input.EXPIRE)
-    return _close(world, intent, world.charges.need(intent["latest_charge"]), Input.RELEASE)
+    return cancel(world, intent, "expired", Input.EXPIRE)
 
 
 def in_parts(charge: Json) -> bool:

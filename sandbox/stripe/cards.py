@@ -67,6 +67,7 @@ class Card:
     # Debits only: None settles, else the failure code that the bank reports after `processing`.
     bounce: Decline | None = None
     settles: bool = True
+    multicapture: bool = True
     # Its money is available at once instead of after the settlement delay.
     bypasses_pending: bool = False
     # The issuer warns of fraud after every charge.
@@ -130,6 +131,7 @@ CARDS: tuple[Card, ...] = (
     Card("6555900000604105", "bccard", "discover"),
     Card("3566002020360505", "jcb", "jcb"),
     Card("6200000000000005", "unionpay", "unionpay"),
+    Card("4000008400000076", "credit_disableEnterpriseCardFeatures", multicapture=False),
     # By country, the ones that European and Asian integrations use most
     Card("4000000760000002", "br", country="BR"),
     Card("4000001240000000", "ca", country="CA"),

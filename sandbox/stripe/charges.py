@@ -142,7 +142,7 @@ def _details(world: World, card: Card, method: Json, intent: Json) -> Json:
         return {**{name: shown[name] for name in names}, "payment_reference": None}
     authenticated = world.backstage[intent["id"]].authenticated == method["id"]
     manual = method_options.capture_method(intent, "card") == "manual"
-    several = manual and method_options.wants_multicapture(intent) and world.terms.multicapture
+    several = card.multicapture and manual and method_options.wants_multicapture(intent) and world.terms.multicapture
     return {
         "amount_authorized": intent["amount"],
         "authorization_code": None,

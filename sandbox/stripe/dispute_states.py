@@ -117,6 +117,13 @@ def move(world: World, dispute: Json, happened: Input, *, regained: int | None =
     return new
 
 
+def can_escalate(world: World, dispute: Json) -> bool:
+    """Not after a full refund: "After the payment has been fully refunded, no further funds are withdrawn"."""
+    refunds = world.refunds.where("charge", dispute["charge"])
+    back = sum(refund["amount"] for refund in refunds if refund["status"] == refund_states.Status.SUCCEEDED)
+    return bool(back < world.charges.need(dispute["charge"])["amount_captured"])
+
+
 def withdraw(world: World, dispute: Json) -> Json:
     """The money leaves; refunds still on their way are stopped, because the customer gets it back by the dispute."""
     for refund in world.refunds.where("charge", dispute["charge"]):

@@ -108,6 +108,8 @@ def _decide_later(world: World, dispute: Json) -> None:
     def decide() -> None:
         now = world.disputes.need(dispute["id"])
         happened = verdict[now["status"] in INQUIRIES]
+        if happened is Input.ESCALATE and not dispute_states.can_escalate(world, now):
+            happened = Input.DISMISS
         current = now["evidence_details"]["submission_count"] == submission and now["status"] not in CLOSED
         if current and happened is not None:
             dispute_states.move(world, now, happened)

@@ -67,6 +67,8 @@ def move(world: World, row: Json, body: Json) -> Json:
     way = dispute_states.path(row["status"], to)
     if not way:
         raise ValueError(f"a dispute that is {row['status']} cannot become {to}")
+    if Input.ESCALATE in way and not dispute_states.can_escalate(world, row):
+        raise ValueError("an inquiry about a payment that was refunded in full does not escalate")
     for happened in way:
         changes: Json = {}
         if happened is Input.SUBMIT:

@@ -99,6 +99,9 @@ async def test_the_charge_says_until_when_and_how_often(raw: Raw) -> None:
     assert card["capture_before"] - now in range(WEEK_S - 5, WEEK_S + 1)
     assert card["multicapture"] == {"status": "unavailable"}
     assert (await charge_of(raw, several))["payment_method_details"]["card"]["multicapture"] == {"status": "available"}
+    featureless = await created(raw, SEVERAL.replace("pm_card_visa", "pm_card_credit_disableEnterpriseCardFeatures"))
+    card = (await charge_of(raw, featureless))["payment_method_details"]["card"]
+    assert card["multicapture"] == {"status": "unavailable"}
     await raw.control("account", {"multicapture": False})
     other = await created(raw, SEVERAL)
     assert (await charge_of(raw, other))["payment_method_details"]["card"]["multicapture"] == {"status": "unavailable"}
@@ -133,6 +136,14 @@ async def test_nothing_more_ends_several_captures(raw: Raw) -> None:
     await capture(raw, intent, "amount_to_capture=700&final_capture=false")
     done = (await capture(raw, intent, "amount_to_capture=0")).body
     assert (done["status"], done["amount_received"]) == ("succeeded", 700)
+
+
+async def test_a_partly_captured_intent_is_not_canceled(raw: Raw) -> None:
+    """A cancellation releases the rest, and the intent has succeeded with what was captured."""
+    intent = await created(raw, SEVERAL)
+    await capture(raw, intent, "amount_to_capture=700&final_capture=false")
+    done = (await raw.post(f"/v1/payment_intents/{intent['id']}/cancel")).body
+    assert (done["status"], done["amount_received"], done["canceled_at"]) == ("succeeded", 700, None)
 
 
 async def test_a_part_is_refundable_while_more_is_capturable(raw: Raw) -> None:

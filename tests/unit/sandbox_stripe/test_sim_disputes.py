@@ -166,6 +166,16 @@ async def test_an_inquiry_can_escalate(raw: Raw) -> None:
     assert "charge.dispute.funds_withdrawn" in await newest(raw, 3)
 
 
+async def test_an_inquiry_about_refunded_money_does_not_escalate(raw: Raw) -> None:
+    """After a refund in full nothing is withdrawn any more: it closes as a warning, and the control cannot escalate it."""
+    dispute, other = [await disputed(raw, "pm_card_createDisputeInquiry") for _ in range(2)]
+    for row in (dispute, other):
+        await raw.post("/v1/refunds", f"charge={row['charge']}")
+    assert "error" in await raw.control(f"disputes/{other['id']}/move", {"to": "lost"})
+    after = await submitted(raw, dispute, "escalate_inquiry_evidence")
+    assert (after["status"], after["balance_transactions"]) == ("warning_closed", [])
+
+
 async def test_evidence_can_be_staged(raw: Raw) -> None:
     """submit=false keeps the status; a later submit=true sends what is there, and the count says so."""
     dispute = await disputed(raw)

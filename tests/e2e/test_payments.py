@@ -49,12 +49,12 @@ async def test_every_kind_of_payment(service: Service) -> None:
     books = await service.assert_promises()
     facts = {stored["order_id"]: service.listener.types(stored["_id"]) for stored in books.payments}
     assert facts == {
-        "order-paid": ["created", "succeeded"],
-        "order-declined": ["created", "failed", "succeeded"],
-        "order-secure": ["created", "requires_action", "succeeded"],
+        "order-paid": ["created", "succeeded", "receipt"],
+        "order-declined": ["created", "failed", "succeeded", "receipt"],
+        "order-secure": ["created", "requires_action", "succeeded", "receipt"],
         "order-failed": ["created", "requires_action", "failed"],
         "order-canceled": ["created", "canceled"],
-        "order-confirmed": ["created", "failed", "succeeded"],
+        "order-confirmed": ["created", "failed", "succeeded", "receipt"],
     }
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from contracts.commands import RefundReason
 from contracts.replies import RefusalCode, Verdict
-from contracts.views import DisputeStatus
 from worker.domain import limits
 from worker.domain.effects import Find, Send, Told
 from worker.domain.messages import (
@@ -333,7 +332,7 @@ def took_effect(step: Step, head: Call) -> bool:
             refund = payment.refund(head.about)
             return refund is not None and refund.stripe_id is not None
         case Operation.ACCEPT:
-            return dispute is not None and dispute.status is DisputeStatus.LOST
+            return dispute is not None and not dispute.open
         case Operation.EVIDENCE:
             return dispute is not None and dispute.submitted and bool(head.params.get("submit"))
     return payment.status is Status.CANCELED

@@ -86,7 +86,22 @@ def _p3(books: Books) -> Iterator[str]:
         )  # what came of it after all is canceled
         if (ours, payment["captured"]) != (theirs["status"], theirs["captured"]):
             yield f"P3: {payment['_id']} is {payment['status']} {payment['captured']}, Stripe has {theirs}"
+        yield from _parts(payment, theirs)
     yield from (f"P3: nobody knows {intent}: {entry['status']}" for intent, entry in entries.items())
+
+
+def _parts(payment: Json, theirs: Json) -> Iterator[str]:
+    """Refunds and disputes, one by one."""
+    ours = {refund.get("stripe_id"): (refund["amount"], refund["status"]) for refund in payment["refunds"]}
+    ours.pop(None, None)
+    stripes = {refund["id"]: (refund["amount"], refund["status"]) for refund in theirs["refunds"]}
+    if ours != stripes:
+        yield f"P3: the refunds of {payment['_id']} are {ours}, Stripe has {stripes}"
+    disputed = {dispute["id"]: dispute["status"] for dispute in payment["disputes"]}
+    if disputed != {dispute["id"]: dispute["status"] for dispute in theirs["disputes"]}:
+        yield f"P3: the disputes of {payment['_id']} are {disputed}, Stripe has {theirs['disputes']}"
+    if theirs["refunded"] > theirs["captured"]:
+        yield f"P1: {payment['_id']} was given back {theirs['refunded']} of {theirs['captured']}"
 
 
 def _p4(books: Books) -> Iterator[str]:

@@ -20,7 +20,7 @@ from pymongo import MongoClient
 
 from contracts import topology
 from contracts.client import PaymentsClient
-from contracts.commands import CancelPayment, Command, ConfirmPayment, CreatePayment
+from contracts.commands import CancelPayment, Command, ConfirmPayment, CreatePayment, RefundPayment
 from contracts.errors import NoReply, NotStored, OutcomeUnknown
 from contracts.replies import RefusalCode, Reply, Verdict
 from sandbox.stack.ports import free_port
@@ -121,6 +121,22 @@ class Service:
         command = ConfirmPayment(payment_id=payment, payment_method=method, return_url=RETURN_URL)
         return await self.send(command, command_id or f"confirm-{payment}")
 
+    async def paid(self, order: str, method: str = "pm_card_visa") -> str:
+        """Create and pay, and wait until the payment knows it; its id."""
+        assert await self.stripe.pay(await self.created(order), method) == "succeeded"
+
+        async def known() -> bool:
+            return bool(self.payment(order)["captured"])
+
+        await until(known, SETTLED_S, f"{order} never learnt that it is paid")
+        return str(self.payment(order)["_id"])
+
+    async def refund(
+        self, payment: str, refund_id: str, amount: int | None = None, *, command_id: str | None = None
+    ) -> Reply:
+        command = RefundPayment(payment_id=payment, refund_id=refund_id, amount=amount, requested_by="support-1")
+        return await self.send(command, command_id or f"refund-{refund_id}")
+
     async def cancel(self, order: str) -> Reply:
         return await self.send(CancelPayment(order_id=order), f"cancel-{order}")
 
@@ -135,7 +151,17 @@ class Service:
         return found[0]
 
     def payments_stored(self) -> list[dict[str, Any]]:
-        return list(self.database["payments"].find())
+        """Every payment, whole: with what has moved to the archive."""
+        return [self._whole(payment) for payment in self.database["payments"].find()]
+
+    def _whole(self, payment: dict[str, Any]) -> dict[str, Any]:
+        if not payment["archived"]:
+            return payment
+        kept: dict[str, list[Any]] = {"entry": [], "call": [], "event": []}
+        for document in self.database["archive"].find({"payment_id": payment["_id"]}).sort("_id"):
+            kept[document["kind"]].append(document["value"])
+        lists = {"timeline": kept["entry"], "calls": kept["call"], "events": kept["event"]}
+        return payment | {name: found + payment[name] for name, found in lists.items()}
 
     async def books(self) -> Books:
         """Everybody's books now. The broker's come first: what leaves a queue meanwhile is in the database by then."""

@@ -114,6 +114,18 @@ class Simulator:
         intent = client_secret.partition("_secret_")[0]
         await self._sim("POST", f"payment_intents/{intent}/authenticate", {"outcome": outcome})
 
+    async def refund(self, intent: str, amount: int, **more: Any) -> Json:
+        """Refund as on Stripe's dashboard: nothing of ours is in the metadata."""
+        return await self._sim("POST", f"payment_intents/{intent}/refund", {"amount": amount, **more})
+
+    async def move_refund(self, refund: str, to: str) -> None:
+        """What the bank does with a refund."""
+        await self._sim("POST", f"refunds/{refund}/move", {"to": to})
+
+    async def dispute(self, intent: str, **more: Any) -> Json:
+        """The cardholder's bank disputes a charge."""
+        return await self._sim("POST", f"payment_intents/{intent}/dispute", {"kind": "chargeback", **more})
+
     async def foreign_intent(self) -> str:
         """Make an intent that is nobody's here; its id."""
         form = {"amount": "1999", "currency": "eur"}

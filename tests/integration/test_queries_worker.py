@@ -128,25 +128,28 @@ def test_a_rebuild_needs_a_database(capsys: pytest.CaptureFixture[str]) -> None:
 
 async def test_an_interrupted_rebuild_says_that_it_can_go_on(mongo_uri: str, database_name: str) -> None:
     """A rebuild that is interrupted at the terminal ends with 1 and one line, and no traceback."""
-    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo_uri)
     many = [to_document(paid(f"o-{n}", NOW + 15 * n * MINUTE, intent_id=f"pi_{n}")) for n in range(3000)]
-    await client[database_name]["payments"].insert_many(many)
     program = "from worker.ops.cli import main; raise SystemExit(main(['stats', 'rebuild']))"
-    child = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        program,
-        env={**os.environ, "MONGO_URI": named(mongo_uri, database_name)},
-        stderr=asyncio.subprocess.PIPE,
-    )
+    async with AsyncMongoClient[dict[str, Any]](mongo_uri) as client:
+        database = client[database_name]
+        await database["payments"].insert_many(many)
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            program,
+            env={**os.environ, "MONGO_URI": named(mongo_uri, database_name)},
+            stderr=asyncio.subprocess.PIPE,
+        )
 
-    async def begun() -> bool:
-        return await client[database_name]["stats_state"].find_one({"_id": "rebuild"}) is not None
+        async def begun() -> bool:
+            return (
+                child.returncode is not None or await database["stats_state"].find_one({"_id": "rebuild"}) is not None
+            )
 
-    await until(begun, ROLLED_UP_S, "the rebuild did not begin")
-    child.send_signal(signal.SIGINT)
-    _, errors = await child.communicate()
-    await client.close()
-    assert child.returncode == 1
+        await until(begun, ROLLED_UP_S, "the rebuild did not begin")
+        if child.returncode is None:
+            child.send_signal(signal.SIGINT)
+        _, errors = await child.communicate()
+    assert child.returncode == 1, errors
     assert b"interrupted; a repeat goes on from here" in errors
     assert b"Traceback" not in errors

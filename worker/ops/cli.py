@@ -12,13 +12,14 @@ from worker.adapters.documents import plain
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable
-from worker.ops import amounts, machine, stats_cli
+from worker.ops import amounts, erase_cli, machine, stats_cli
 
 
 def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = os.environ) -> int:
     """Run one command; exit code 0 done, 1 not found or no answer, 2 bad usage or setting."""
     parser = argparse.ArgumentParser(
-        prog="payments", description="Look into the payment service. `show` and `stats` need MONGO_URI."
+        prog="payments",
+        description="Look into the payment service. `show` and `stats` need MONGO_URI, `erase` RABBITMQ_URL.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("show", help="print a payment, or all payments of an order, as JSON")
@@ -26,17 +27,23 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     show.add_argument("--locale", default="en", type=_locale, help="whose way to write amounts, such as de or fr_CA")
     commands.add_parser("machine", help="print the state machine's table as Markdown")
     stats_cli.add_to(commands)
+    erase_cli.add_to(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "machine":
         print(machine.rendered(), end="")
         return 0
+    environment = Environment(variables)
     try:
-        uri = Environment(variables).url("MONGO_URI", "mongodb", "mongodb+srv")
+        if chosen.command == "erase":
+            return erase_cli.run(environment.url("RABBITMQ_URL", "amqp", "amqps"), chosen)
+        uri = environment.url("MONGO_URI", "mongodb", "mongodb+srv")
     except SettingError as error:
         print(f"payments: {error}", file=sys.stderr)
         return 2
-    if chosen.command == "stats":
-        return stats_cli.run(uri)
+    return stats_cli.run(uri) if chosen.command == "stats" else _show(uri, chosen)
+
+
+def _show(uri: str, chosen: argparse.Namespace) -> int:
     try:
         found = asyncio.run(_find(uri, chosen.id))
     except StoreUnavailable as error:

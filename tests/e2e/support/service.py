@@ -171,6 +171,7 @@ class Service:
         )
         return Books(
             payments=self.payments_stored(),
+            customers=list(self.database["customers"].find()),
             refusals={str(found["_id"]) for found in self.database["refusals"].find({}, {"_id": 1})},
             ignored={str(found["_id"]) for found in self.database["stripe_events"].find({}, {"_id": 1})},
             dead=self.database["dead_letters"].count_documents({}),
@@ -202,7 +203,8 @@ class Service:
     async def assert_promises(self, within_s: float = SETTLED_S) -> Books:
         """P1-P5 hold once everything has drained."""
         books = await self.quiesce(within_s)
-        assert wrongs(books) == []
+        found = wrongs(books)
+        assert not found, "\n".join(found)
         return books
 
     def _kill_workers(self) -> None:

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TypeVar
 
 from contracts.replies import Reply
 from worker.domain.archive import Surplus, recalled, without
 from worker.domain.record import Address, Announced, Call, Entry, Payment
 from worker.errors import StoreUnavailable
 from worker.ports import Ignored, Mark, Refusal
+
+T = TypeVar("T")
 
 
 class MemoryStore:
@@ -46,10 +49,15 @@ class MemoryStore:
         if before is None or stored is None:
             self.payments[after.id] = after
             return after
-        grown = after.events[: len(before.events)] == before.events
-        events = stored.events + after.events[len(before.events) :] if grown else after.events
-        self.payments[after.id] = replace(after, version=before.version + 1, events=events)
-        return replace(after, version=before.version + 1)
+        written = replace(after, version=before.version + 1)
+        # Only what changed is written: what the archive knew of a message is no change, and neither is a mark.
+        self.payments[after.id] = replace(
+            written,
+            events=_grown(stored.events, before.events, after.events),
+            timeline=_grown(stored.timeline, before.timeline, after.timeline),
+            calls=stored.calls if after.calls == before.calls else after.calls,
+        )
+        return written
 
     async def mark_sent(self, marks: Sequence[Mark]) -> None:
         self._answer()
@@ -82,12 +90,15 @@ class MemoryStore:
 
     async def archive(self, payment: Payment, moved: Surplus) -> bool:
         self._answer()
-        for entry in moved.timeline:
-            self.archived.setdefault((payment.id, f"entry:{entry.message_id}"), entry)
-        for call in moved.calls:
-            self.archived.setdefault((payment.id, f"call:{call.id}"), replace(call, params={}))
-        for event in moved.events:
-            self.archived.setdefault((payment.id, f"event:{event.sequence}"), event)
+        parts: dict[str, Entry | Call | Announced] = {
+            **{f"entry:{entry.message_id}": entry for entry in moved.timeline},
+            **{f"call:{call.id}": replace(call, params={}) for call in moved.calls},
+            **{f"event:{event.sequence}": event for event in moved.events},
+        }
+        for name, part in parts.items():
+            if payment.erased_at is not None:
+                self.archived[payment.id, name] = part
+            self.archived.setdefault((payment.id, name), part)
         stored = self.payments[payment.id]
         if stored.version != payment.version:
             return False
@@ -109,9 +120,17 @@ class MemoryStore:
 
     async def erase_archive(self, payment_id: str, tombstone: str) -> None:
         self._answer()
-        for key, value in self.archived.items():
-            if key[0] == payment_id and isinstance(value, Announced):
-                self.archived[key] = replace(value, body=value.body | {"user_id": tombstone})
+        for key, part in self.archived.items():
+            if key[0] != payment_id:
+                continue
+            match part:
+                case Announced():
+                    self.archived[key] = replace(part, body=part.body | {"user_id": tombstone})
+                case Call():
+                    self.archived[key] = replace(part, note=None)
+                case Entry():
+                    message = {name: value for name, value in part.message.items() if name != "note"}
+                    self.archived[key] = replace(part, message=message)
 
     async def record_ignored(self, ignored: Ignored) -> None:
         self._answer()
@@ -120,6 +139,11 @@ class MemoryStore:
     def _answer(self) -> None:
         if self.away:
             raise StoreUnavailable("told to be away")
+
+
+def _grown(stored: tuple[T, ...], before: tuple[T, ...], after: tuple[T, ...]) -> tuple[T, ...]:
+    """The list as it is stored with what was added; the new one where it was rewritten."""
+    return stored + after[len(before) :] if after[: len(before)] == before else after
 
 
 def _among(event: Announced, moved: Surplus) -> bool:

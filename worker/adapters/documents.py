@@ -7,6 +7,8 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Any
 
+from bson.int64 import Int64
+
 from contracts.commands import CaptureMethod
 from contracts.events import Case, Remedy
 from contracts.replies import RefusalCode, Verdict
@@ -29,13 +31,22 @@ from worker.domain.record import (
 
 Document = dict[str, Any]
 
+
+class Unsound(ValueError):
+    """A document that is not as we write it: an amount that is no whole number. The text names the field, never the value."""
+
+
 _AT_STRIPE = {"payment_intent_id": "intent_id", "latest_charge_id": "latest_charge_id", "customer_id": "customer_id"}
 _GROWING = ("timeline", "events")
 _LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", "calls")
+_AMOUNTS = ("amount", "captured", "refunded", "disputed", "heard_refunded")
 _SCALARS = tuple(
     field.name for field in fields(Payment) if field.name not in {"id", *_AT_STRIPE.values(), *_GROWING, *_LISTS}
 )
 """The draft of a create is one of them: one value, set or absent."""
+
+_WRITTEN = frozenset({str, int, Int64, bool, datetime, type(None)})
+"""What a payment is made of besides lists and sub-documents. MongoDB's doubles and decimals are not among it."""
 
 
 def plain(value: Any) -> Any:
@@ -103,17 +114,33 @@ def changes(before: Payment, after: Payment) -> Document:
             push[name] = {"$each": plain(new[len(old) :])}
     if push:
         update["$push"] = push
-    if "events" in push:
-        update["$min"] = {"unsent_at": min(event.at for event in after.events[len(before.events) :])}
-    elif "events" in put:
-        put["unsent_at"] = min(event.at for event in after.events if not event.sent)
+    return _unsent(update, before, after)
+
+
+def _unsent(update: Document, before: Payment, after: Payment) -> Document:
+    """Say since when something waits to be sent: at the latest since the oldest event that is added."""
+    if "events" in update.get("$push", {}):
+        added = [event.at for event in after.events[len(before.events) :] if not event.sent]
+        if added:
+            update["$min"] = {"unsent_at": min(added)}
+    elif "events" in update["$set"]:
+        unsent = [event.at for event in after.events if not event.sent]
+        if unsent:
+            update["$set"]["unsent_at"] = min(unsent)
+        else:
+            update.setdefault("$unset", {})["unsent_at"] = ""
     return update
 
 
 def from_document(document: Document) -> Payment:
-    """Read a payment; times are milliseconds in MongoDB, so what was written a microsecond finer comes back rounded."""
+    """Read a payment; times are milliseconds in MongoDB, so what was written a microsecond finer comes back rounded.
+
+    Raises Unsound for what we never write, such as an amount that some script has stored as a double.
+    """
+    _refuse_foreign(document, "_id")
     stripe = document.get("stripe", {})
     known = {name: document[name] for name in _SCALARS if name in document}
+    known |= {name: _whole(document[name], name) for name in _AMOUNTS}
     return Payment(
         **{
             **known,
@@ -136,13 +163,36 @@ def from_document(document: Document) -> Payment:
     )
 
 
+def _refuse_foreign(value: Any, field: str) -> None:
+    """Look through all of a document, the bodies of its events and the parameters of its calls included."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            if type(item) not in _WRITTEN:
+                _refuse_foreign(item, name)
+    elif isinstance(value, list):
+        for item in value:
+            if type(item) not in _WRITTEN:
+                _refuse_foreign(item, field)
+    else:
+        raise Unsound(f"{field} is stored as {type(value).__name__}")
+
+
+def _whole(value: Any, field: str) -> int:
+    """An amount. MongoDB's own type for long integers becomes a plain one."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Unsound(f"{field} is stored as {type(value).__name__}")
+    return int(value)
+
+
 def _refund(item: Document) -> Refund:
-    return Refund(**{**item, "status": RefundStatus(item["status"])})
+    made = {"amount": _whole(item["amount"], "refunds.amount"), "status": RefundStatus(item["status"])}
+    return Refund(**{**item, **made})
 
 
 def _dispute(item: Document) -> Dispute:
     made = {"status": DisputeStatus(item["status"]), "funds": DisputeFunds(item["funds"])}
-    return Dispute(**{**item, **made, "told": tuple(item.get("told", ()))})
+    amount = _whole(item["amount"], "disputes.amount")
+    return Dispute(**{**item, **made, "amount": amount, "told": tuple(item.get("told", ()))})
 
 
 def _concern(item: Document) -> Concern:

@@ -12,10 +12,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pymongo
-from pymongo import ASCENDING, AsyncMongoClient, UpdateOne
+from pymongo import ASCENDING, AsyncMongoClient, ReplaceOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import AutoReconnect, DuplicateKeyError, ExecutionTimeout, NetworkTimeout, PyMongoError
+from pymongo.errors import (
+    AutoReconnect,
+    BulkWriteError,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    NetworkTimeout,
+    PyMongoError,
+)
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
@@ -34,6 +41,7 @@ PING_S = 2.0
 POOL_SIZE = 50
 """Connections per worker. More messages may be in work; most of them wait for Stripe, and the others for a moment."""
 
+DUPLICATE_KEY = 11000
 OUT_OF_DISK_SPACE = 14031
 """MongoDB's error code; the database is away for writers until somebody makes room."""
 
@@ -43,6 +51,8 @@ IGNORED_KEPT = timedelta(days=35)
 REFUSALS_KEPT = timedelta(days=90)
 
 DEFAULT_DATABASE = "payments"
+
+Write = UpdateOne | ReplaceOne[Document]
 
 
 def open_client(uri: str) -> AsyncMongoClient[Document]:
@@ -162,14 +172,24 @@ class MongoStore:
     async def refusal(self, message_id: str) -> Refusal | None:
         async with _translated():
             document = await self._refusals.find_one({"_id": message_id})
-        return Refusal(**{**document, "message_id": document.pop("_id")}) if document else None
+        return Refusal(message_id=document.pop("_id"), **document) if document else None
 
     async def archive(self, payment: Payment, moved: Surplus) -> bool:
         async with _translated():
-            await self._archive.bulk_write([_kept(document) for document in archived_documents(payment, moved)])
+            erased = payment.erased_at is not None
+            await self._keep([_kept(document, erased=erased) for document in archived_documents(payment, moved)])
             key = {"_id": payment.id, "order_id": payment.order_id, "version": payment.version}
             result = await self._payments.update_one(key, removal(payment, moved))
         return bool(result.matched_count)
+
+    async def _keep(self, moved: list[Write]) -> None:
+        """Put parts into the archive. Another worker may be moving the same ones: what is there is there (rule 22)."""
+        try:
+            await self._archive.bulk_write(moved, ordered=False)
+        except BulkWriteError as error:
+            others = [one for one in error.details["writeErrors"] if one["code"] != DUPLICATE_KEY]
+            if others or error.details["writeConcernErrors"]:
+                raise
 
     async def recall(self, payment: Payment, message_id: str) -> Payment:
         names = {kind: archive_id(payment.id, kind, message_id) for kind in ("call", "entry")}
@@ -185,9 +205,9 @@ class MongoStore:
 
     async def erase_archive(self, payment_id: str, tombstone: str) -> None:
         async with _translated():
-            await self._archive.update_many(
-                {"payment_id": payment_id, "kind": "event"}, {"$set": {"value.body.user_id": tombstone}}
-            )
+            mine = {"payment_id": payment_id}
+            await self._archive.update_many(mine | {"kind": "event"}, {"$set": {"value.body.user_id": tombstone}})
+            await self._archive.update_many(mine, {"$unset": {"value.note": "", "value.message.note": ""}})
 
     async def record_ignored(self, ignored: Ignored) -> None:
         document = asdict(ignored)
@@ -211,8 +231,13 @@ class MongoStore:
             return [from_document(document) async for document in self._payments.find(query).limit(limit)]
 
 
-def _kept(document: Document) -> UpdateOne:
-    """First word stays: a move that was interrupted is done again."""
+def _kept(document: Document, *, erased: bool) -> Write:
+    """First word stays: a move that was interrupted is done again. Of an erased payment the last one does.
+
+    A worker that was overtaken by the erasure may have put the user there before it lost the race for the document.
+    """
+    if erased:
+        return ReplaceOne({"_id": document["_id"]}, document, upsert=True)
     return UpdateOne({"_id": document["_id"]}, {"$setOnInsert": document}, upsert=True)
 
 

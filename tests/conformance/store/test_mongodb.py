@@ -21,9 +21,12 @@ async def test_the_indexes_are_there(
     await client.close()
     found = mongo_client[database_name]["payments"].index_information()
     fields = {entry["key"][0][0]: entry for entry in found.values()}
-    assert fields.keys() == {"_id", "order_id", "stripe.payment_intent_id", "check_at", "unsent_at"}
-    assert {name for name, entry in fields.items() if entry.get("sparse")} == fields.keys() - {"_id", "order_id"}
+    always_there = {"_id", "order_id", "user_id"}
+    assert fields.keys() == always_there | {"stripe.payment_intent_id", "check_at", "unsent_at"}
+    assert {name for name, entry in fields.items() if entry.get("sparse")} == fields.keys() - always_there
     assert fields["stripe.payment_intent_id"]["unique"]
+    archive = mongo_client[database_name]["archive"].index_information().values()
+    assert {entry["key"][0][0] for entry in archive} == {"_id", "payment_id"}
 
 
 async def test_absent_is_absent(mongo_uri: str, database_name: str, mongo_client: MongoClient[dict[str, Any]]) -> None:

@@ -179,6 +179,25 @@ async def test_a_refusal_is_kept_once(store: Store) -> None:
     assert await kept(store, "refusals") == [("cmd-1", "expired")]
 
 
+async def test_a_refusal_is_read_back(store: Store) -> None:
+    """What a command was told before its payment existed is found by its id, with every field; of another there is none."""
+    full = Refusal("cmd-1", "refund", "unknown_payment", "no such payment", NOW, "order-1", "pay_0_1", "hash")
+    bare = Refusal("cmd-2", "command", "invalid", "is no object", NOW)
+    await store.record_refusal(full)
+    await store.record_refusal(bare)
+    assert await store.refusal("cmd-1") == full
+    assert await store.refusal("cmd-2") == bare
+    assert await store.refusal("cmd-3") is None
+
+
+async def test_a_refusals_first_word_stays(store: Store) -> None:
+    """A refusal is final: recording another under the same command id changes nothing that is read."""
+    first = Refusal("cmd-1", "refund", "expired", "too late", NOW)
+    await store.record_refusal(first)
+    await store.record_refusal(replace(first, code="invalid", at=LATER))
+    assert await store.refusal("cmd-1") == first
+
+
 async def test_an_ignored_event_is_kept_once(store: Store) -> None:
     """An event that belongs to nobody may be recorded again without harm, also by many at once."""
     ignored = Ignored("evt_1", "charge.updated", "no rule for this type", NOW)

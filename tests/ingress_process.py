@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from contracts import topology
 from sandbox.stack.processes import Child, plain_environment
-from tests.ingress_requests import SECRET, WEBHOOK_PATH, event_body, signature_header
+from tests.ingress_requests import SECRET, TOKEN_SETTINGS, WEBHOOK_PATH, event_body, signature_header
 
 PROGRAM = (sys.executable, "-m", "webhook_ingress")
 POLL_S = 0.1  # another process gives us nothing to await
@@ -25,7 +25,7 @@ REQUEST_S = 30.0  # far above the 3 s that are promised: a hang is told apart fr
 
 
 class IngressProcess:
-    """One process with the two settings that it needs, on a free port. `start` may be called again after it ended."""
+    """One process with the settings that it needs, on a free port. `start` may be called again after it ended."""
 
     def __init__(
         self, directory: Path, rabbitmq_url: str, *, program: Sequence[str] = PROGRAM, **variables: str
@@ -33,6 +33,7 @@ class IngressProcess:
         environment = {
             "RABBITMQ_URL": rabbitmq_url,
             "STRIPE_WEBHOOK_SECRET": SECRET,
+            **TOKEN_SETTINGS,
             "HOST": "127.0.0.1",
             "PORT": "0",
             **variables,

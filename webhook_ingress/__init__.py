@@ -1,4 +1,4 @@
-"""What the internet reaches: accept a webhook, verify it, store it in the broker, say so. It knows no business rule.
+"""What the internet reaches: webhooks are verified and stored in the broker, requests become commands and queries on it.
 
-It holds no Stripe key and no database credentials, and imports neither the SDK nor a database driver.
+It knows no business rule, holds no Stripe key and no database credentials, and imports neither the SDK nor a database driver.
 """

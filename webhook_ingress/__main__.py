@@ -5,17 +5,28 @@ import asyncio
 import gc
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 
 import uvloop
+from limits.aio.storage import Storage
+from starlette.types import ASGIApp
 from structlog.typing import FilteringBoundLogger
 
 from contracts.environment import SettingError
-from webhook_ingress import app, logs, server, settings
+from webhook_ingress import app, logs, rate_limit, server, settings
+from webhook_ingress.api.gate import Gate
+from webhook_ingress.api.routes import served
+from webhook_ingress.auth import authenticator
 from webhook_ingress.broker import NO_BROKER_LIMIT_S, Broker, BrokerGone
+from webhook_ingress.line import Line
+from webhook_ingress.metrics import Metrics
+from webhook_ingress.rate_limit import RateLimiter
 from webhook_ingress.settings import Settings
 from webhook_ingress.webhook import Hook, Webhook, no_hook
+
+SOURCE = "payments-ingress"
+"""The CloudEvents `source` of commands and queries."""
 
 YOUNG_OBJECTS = 10_000
 """Python's default of 700 starts a collection every few requests, although hardly any of their objects are in cycles."""
@@ -31,12 +42,13 @@ def main(
     """Run until a signal; return the exit code."""
     argparse.ArgumentParser(
         prog="payments-ingress",
-        description="Verifies Stripe's webhooks and stores them in the broker.",
+        description="Stores Stripe's webhooks in the broker, and answers payments' HTTP API by it.",
         epilog=settings.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     ).parse_args(arguments)
     try:
         chosen = settings.read(variables)
+        storage = rate_limit.open_storage(chosen.rates.storage)
     except SettingError as error:
         print(f"payments-ingress: {error}", file=sys.stderr)
         return 2
@@ -46,7 +58,7 @@ def main(
     logs.take_over_logging(log)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            return runner.run(run(chosen, log, hook=hook, no_broker_limit_s=no_broker_limit_s))
+            return runner.run(run(chosen, storage, log, hook=hook, no_broker_limit_s=no_broker_limit_s))
     finally:
         lines.flush()
 
@@ -58,7 +70,14 @@ def _spare_the_collector() -> None:
     gc.set_threshold(YOUNG_OBJECTS)
 
 
-async def run(chosen: Settings, log: FilteringBoundLogger, *, hook: Hook, no_broker_limit_s: float) -> int:
+async def run(
+    chosen: Settings,
+    storage: Storage | None,
+    log: FilteringBoundLogger,
+    *,
+    hook: Hook,
+    no_broker_limit_s: float,
+) -> int:
     """Listen at once, broker or not; return 0 after a signal and 1 when the broker stayed away."""
     try:
         listening = server.bind(chosen.host, chosen.port)
@@ -66,20 +85,20 @@ async def run(chosen: Settings, log: FilteringBoundLogger, *, hook: Hook, no_bro
         reason = error.strerror or type(error).__name__
         log.critical("cannot_listen", host=chosen.host, port=chosen.port, reason=reason)
         return 1
-    broker = Broker(
-        chosen.rabbitmq_url,
-        name=f"payments ingress {chosen.deployment}",
-        log=log,
-        no_broker_limit_s=no_broker_limit_s,
-    )
-    webhook = Webhook(broker, chosen.webhook_secrets, hook=hook)
-    probes = app.Probes(broker, version=version("payments"), draining=lambda: serving.should_exit)
-    serving = server.Server(app.build(webhook=webhook, probes=probes, log=log), log)
+    name = f"payments ingress {chosen.deployment}"
+    broker = Broker(chosen.rabbitmq_url, name=name, log=log, no_broker_limit_s=no_broker_limit_s)
+    line = Line(chosen.rabbitmq_url, source=SOURCE, connected=lambda: broker.connected, log=log)
+    assembled = _assemble(chosen, storage, broker, line, log, hook=hook, draining=lambda: serving.should_exit)
+    answer_s = chosen.api.answer_timeout_s if chosen.api else 0
+    serving = server.Server(assembled, log, answer_s=answer_s)
     keeping = asyncio.create_task(broker.keep())
     keeping.add_done_callback(lambda _: serving.stop())
+    opening = asyncio.create_task(line.keep()) if chosen.api else None
     await serving.serve(sockets=[listening])
+    if opening is not None:
+        await _cancel(opening)
     gone = await _end(keeping)
-    await broker.close()
+    await asyncio.gather(line.close(), broker.close())
     if gone is not None:
         log.critical("giving_up", reason=gone)
         return 1
@@ -87,14 +106,53 @@ async def run(chosen: Settings, log: FilteringBoundLogger, *, hook: Hook, no_bro
     return 0
 
 
+def _assemble(
+    chosen: Settings,
+    storage: Storage | None,
+    broker: Broker,
+    line: Line,
+    log: FilteringBoundLogger,
+    *,
+    hook: Hook,
+    draining: Callable[[], bool],
+) -> ASGIApp:
+    """Make the app that these settings ask for."""
+    own_version = version("payments")
+    limiter = RateLimiter(chosen.rates, storage, log)
+    webhook = api = None
+    if chosen.webhook_secrets:
+        webhook = Webhook(broker, chosen.webhook_secrets, count_bad=limiter.bad_signature, hook=hook)
+    if chosen.api is not None:
+        endpoints = served(chosen.routes)
+        api = app.Served(
+            gate=Gate(line, authenticator(chosen.api), limiter, answer_timeout_s=chosen.api.answer_timeout_s),
+            endpoints=endpoints,
+            documents=app.Documents(endpoints, own_version),
+            allowed_origins=chosen.api.allowed_origins,
+        )
+    opened = (lambda: line.opened) if chosen.api else (lambda: True)
+    return app.build(
+        webhook=webhook,
+        api=api,
+        probes=app.Probes(broker, version=own_version, draining=draining, opened=opened),
+        metrics=Metrics(lambda: broker.connected),
+        log=log,
+        trusted_proxies=chosen.trusted_proxies,
+    )
+
+
 async def _end(keeping: asyncio.Task[None]) -> str | None:
     """Stop watching the broker; the text says why it had ended by itself, if it had."""
-    keeping.cancel()
-    await asyncio.wait((keeping,))  # and not `await keeping`: our own cancellation must not pass for its
+    await _cancel(keeping)
     error = None if keeping.cancelled() else keeping.exception()
     if error is None or isinstance(error, BrokerGone):
         return str(error) if error else None
     raise error
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait((task,))  # and not `await task`: our own cancellation must not pass for its
 
 
 if __name__ == "__main__":

@@ -1,21 +1,29 @@
-"""The HTTP side, assembled: three routes, problem+json for every error, one log line per request."""
+"""The HTTP side, assembled: webhook, API, probes, documents. Errors are problem+json; one log line per request."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
+from pydantic_core import to_json
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
-from webhook_ingress import problems
+from webhook_ingress import docs_page, openapi, problems
+from webhook_ingress.api.endpoint import Endpoint
+from webhook_ingress.api.gate import Gate
+from webhook_ingress.api.routes import routes
+from webhook_ingress.layers import Dressed, behind_proxies, cross_origin
 from webhook_ingress.logs import RequestLines
-
-WEBHOOK_PATH = "/api/payments/webhook"
+from webhook_ingress.metrics import Metrics
+from webhook_ingress.settings import Network
+from webhook_ingress.webhook import WEBHOOK_PATH
 
 
 class Link(Protocol):
@@ -27,12 +35,18 @@ class Link(Protocol):
 
 
 class Probes:
-    """What an orchestrator asks. Healthy: the process lives. Ready: the broker confirms, and we are not leaving."""
+    """What an orchestrator asks. Healthy: the process lives. Ready: the broker confirms, and we are not leaving.
 
-    def __init__(self, broker: Link, *, version: str, draining: Callable[[], bool]) -> None:
+    `opened` tells whether commands and queries can be sent, where this process serves any.
+    """
+
+    def __init__(
+        self, broker: Link, *, version: str, draining: Callable[[], bool], opened: Callable[[], bool] = lambda: True
+    ) -> None:
         self._broker = broker
         self._version = version
         self._draining = draining
+        self._opened = opened
         self._started_at = time.monotonic()
 
     async def health(self, _: Request) -> Response:
@@ -42,11 +56,47 @@ class Probes:
     async def ready(self, _: Request) -> Response:
         if self._draining():
             return problems.unavailable("draining", "This process is stopping.")
-        if not self._broker.connected:
+        if not self._broker.connected or not self._opened():
             return problems.unavailable("broker_away", "There is no connection to the broker.")
         if not await self._broker.confirms():
             return problems.unavailable("broker_silent", "The broker does not confirm what is published.")
         return JSONResponse({"ready": True})
+
+
+class Documents:
+    """The description of the API, made when it is first asked for."""
+
+    def __init__(self, endpoints: Sequence[Endpoint], version: str) -> None:
+        self._endpoints = endpoints
+        self._version = version
+
+    @cached_property
+    def _document(self) -> openapi.Json:
+        return openapi.document(self._endpoints, self._version)
+
+    @cached_property
+    def _json(self) -> bytes:
+        return to_json(self._document)
+
+    @cached_property
+    def _page(self) -> str:
+        return docs_page.page(self._document)
+
+    async def json(self, _: Request) -> Response:
+        return Response(self._json, media_type="application/json")
+
+    async def page(self, _: Request) -> Response:
+        return HTMLResponse(self._page, headers={"content-security-policy": docs_page.CONTENT_SECURITY_POLICY})
+
+
+@dataclass(frozen=True)
+class Served:
+    """The API of this process."""
+
+    gate: Gate
+    endpoints: Sequence[Endpoint]
+    documents: Documents
+    allowed_origins: Sequence[str] = ()
 
 
 class WebhookFirst:
@@ -70,15 +120,31 @@ class WebhookFirst:
             raise
 
 
-def build(*, webhook: ASGIApp, probes: Probes, log: FilteringBoundLogger) -> ASGIApp:
-    """Put the routes together."""
+def build(
+    *,
+    webhook: ASGIApp | None,
+    api: Served | None,
+    probes: Probes,
+    metrics: Metrics,
+    log: FilteringBoundLogger,
+    trusted_proxies: Sequence[Network] = (),
+) -> ASGIApp:
+    """Put the routes together: the webhook, the API or both."""
+    found = [
+        Route("/health", probes.health, methods=["GET"]),
+        Route("/ready", probes.ready, methods=["GET"]),
+        Route("/metrics", metrics.page, methods=["GET"]),
+    ]
+    if webhook is not None:
+        found.append(Route(WEBHOOK_PATH, webhook, methods=["POST"]))
+    if api is not None:
+        found.append(Route("/openapi.json", api.documents.json, methods=["GET"]))
+        found.append(Route("/docs", api.documents.page, methods=["GET"]))
+        found.extend(routes(api.gate, api.endpoints))
     routed = Starlette(
-        routes=[
-            Route(WEBHOOK_PATH, webhook, methods=["POST"]),
-            Route("/health", probes.health, methods=["GET"]),
-            Route("/ready", probes.ready, methods=["GET"]),
-        ],
-        exception_handlers={HTTPException: problems.from_http, Exception: problems.from_bug},
+        routes=found, exception_handlers={HTTPException: problems.from_http, Exception: problems.from_bug}
     )
     routed.router.redirect_slashes = False
-    return RequestLines(WebhookFirst(webhook, routed), log)
+    dressed = Dressed(cross_origin(routed, api.allowed_origins if api else ()))
+    all_of_it = dressed if webhook is None else WebhookFirst(webhook, dressed)
+    return RequestLines(behind_proxies(all_of_it, trusted_proxies), log, metrics.request)

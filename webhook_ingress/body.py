@@ -23,9 +23,9 @@ class BadBody(Enum):
     SENDER_GONE = "sender_gone"
 
 
-async def read(receive: Receive, declared_bytes: int | None) -> bytes | BadBody:
+async def read(receive: Receive, declared_bytes: int | None, *, limit_bytes: int = MAX_BODY_BYTES) -> bytes | BadBody:
     """Read the whole body, or stop at the limit: by its declared length before the first byte, else by counting."""
-    if declared_bytes is not None and declared_bytes > MAX_BODY_BYTES:
+    if declared_bytes is not None and declared_bytes > limit_bytes:
         return BadBody.TOO_LARGE
     chunks: list[bytes] = []
     size = 0
@@ -36,7 +36,7 @@ async def read(receive: Receive, declared_bytes: int | None) -> bytes | BadBody:
             return BadBody.SENDER_GONE
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size > MAX_BODY_BYTES:
+        if size > limit_bytes:
             return BadBody.TOO_LARGE
         chunks.append(chunk)
         more = message.get("more_body", False)

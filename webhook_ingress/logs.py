@@ -6,6 +6,7 @@ A line never holds a body, a signature, a query string or an address with its pa
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import structlog
@@ -16,8 +17,12 @@ from structlog.typing import EventDict, FilteringBoundLogger
 MAX_PATH = 200
 """A path is the sender's to choose; a line stays readable."""
 
-QUIET_PATHS = frozenset({"/health", "/ready"})
+QUIET_PATHS = frozenset({"/health", "/ready", "/metrics"})
 """Asked every few seconds by machines: their successes are DEBUG lines."""
+
+KNOWN_PATHS = QUIET_PATHS | {"/docs", "/openapi.json"}
+OTHER = "other"
+"""A path that is no route is the sender's to choose: as a metric's label it would be a new series for each."""
 
 Fields = dict[str, Any]
 
@@ -90,12 +95,20 @@ def take_over_logging(log: FilteringBoundLogger) -> None:
     logging.basicConfig(handlers=[LibraryLines(log)], level=logging.WARNING, force=True)
 
 
-class RequestLines:
-    """Wraps an ASGI app and writes one line per request. An endpoint adds to it through `scope["state"]["line"]`."""
+Count = Callable[[str, str, int | None, float, str | None], None]
+"""Counts one request: its route, method, status, seconds and outcome."""
 
-    def __init__(self, app: ASGIApp, log: FilteringBoundLogger) -> None:
+
+class RequestLines:
+    """Wraps an ASGI app and writes one line per request. An endpoint adds to it through `scope["state"]["line"]`.
+
+    `count` is told the same without what is the sender's own: `route` and `outcome` of the line.
+    """
+
+    def __init__(self, app: ASGIApp, log: FilteringBoundLogger, count: Count) -> None:
         self._app = app
         self._log = log
+        self._count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -113,6 +126,9 @@ class RequestLines:
         try:
             await self._app(scope, receive, noting)
         finally:
-            line["ms"] = round((time.perf_counter() - started_at) * 1000, 1)
+            seconds = time.perf_counter() - started_at
+            line["ms"] = round(seconds * 1000, 1)
+            route = line.pop("route", scope["path"] if scope["path"] in KNOWN_PATHS else OTHER)
+            self._count(route, scope["method"], line["status"], seconds, line.get("outcome"))
             quiet = line["status"] == 200 and scope["path"] in QUIET_PATHS
             (self._log.debug if quiet else self._log.info)("request", **line)

@@ -90,9 +90,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class Server(uvicorn.Server):
-    """Serves until the first SIGTERM or SIGINT, then drains; the second ends the process at once."""
+    """Serves until the first SIGTERM or SIGINT, then drains; the second ends the process at once.
 
-    def __init__(self, app: ASGIApp, log: FilteringBoundLogger) -> None:
+    A drain lasts long enough for an answer that may take `answer_s` seconds.
+    """
+
+    def __init__(self, app: ASGIApp, log: FilteringBoundLogger, *, answer_s: int = 0) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -106,7 +109,7 @@ class Server(uvicorn.Server):
                 server_header=False,
                 limit_concurrency=MAX_CONNECTIONS,
                 timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=GRACE_S,
+                timeout_graceful_shutdown=max(GRACE_S, answer_s + 1),
             )
         )
         self._log = log

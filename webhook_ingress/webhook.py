@@ -4,10 +4,8 @@ The bytes that Stripe signed are the bytes that travel. No SDK object is built: 
 event would cost half a millisecond.
 """
 
-import random
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
@@ -18,19 +16,19 @@ from contracts import topology
 from contracts.transport import Published, Stored
 from webhook_ingress import body as bodies
 from webhook_ingress import event as events
-from webhook_ingress import problems, signature
+from webhook_ingress import problems, signature, trace
 from webhook_ingress.body import BadBody, LingeringProblem
 from webhook_ingress.event import BadEvent
 from webhook_ingress.logs import Fields
+from webhook_ingress.rate_limit import Allowance
 from webhook_ingress.signature import BadSignature
+
+WEBHOOK_PATH = "/api/payments/webhook"
 
 MAX_IN_FLIGHT = 256
 """64 MiB of bodies at most. Confirms come at a few thousand per second, so a full house means that none come."""
 
 CONTENT_TYPE = "application/json"
-
-_TRACEPARENT = re.compile(rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
-"""W3C Trace Context, "traceparent Header": version ff and ids of zeros are invalid."""
 
 RECEIVED = JSONResponse({"received": True})
 
@@ -42,9 +40,7 @@ REFUSALS: Mapping[BadSignature | BadEvent | BadBody, Response] = {
     BadSignature.IN_FUTURE: problems.bad_request("signature_in_future", "The signature's timestamp lies ahead of us."),
     BadEvent.NOT_JSON: problems.bad_request("body_not_json", "The body is no JSON."),
     BadEvent.NOT_AN_EVENT: problems.bad_request("body_not_an_event", "The body is no Stripe event."),
-    BadBody.TOO_LARGE: LingeringProblem(
-        413, "body_too_large", "Content Too Large", f"At most {bodies.MAX_BODY_BYTES} bytes are read."
-    ),
+    BadBody.TOO_LARGE: LingeringProblem(413, "body_too_large", f"At most {bodies.MAX_BODY_BYTES} bytes are read."),
 }
 
 UNAVAILABLE: Mapping[Stored, Response] = {
@@ -53,6 +49,8 @@ UNAVAILABLE: Mapping[Stored, Response] = {
     Stored.UNKNOWN: problems.unavailable("not_confirmed", "Storing the event was not confirmed; send it again."),
 }
 OVERLOADED = problems.unavailable("overloaded", "Too many events are being stored; send it again.")
+
+CountBad = Callable[[str | None], Awaitable[Allowance]]
 
 Hook = Callable[[str], None]
 """Called with the name of a point that has been passed. A test ends the process there."""
@@ -75,19 +73,21 @@ class Store(Protocol):
 
 
 class Webhook:
-    """The endpoint, as an ASGI app. `clock` gives Unix time in seconds."""
+    """The endpoint, as an ASGI app. `count_bad` counts an address's failed signatures, `clock` gives Unix time in seconds."""
 
     def __init__(
         self,
         store: Store,
         secrets: tuple[str, ...],
         *,
+        count_bad: CountBad,
         hook: Hook = no_hook,
         clock: Callable[[], float] = time.time,
     ) -> None:
         assert all(secrets), "an empty secret would accept anybody's signature"
         self._store = store
         self._secrets = tuple(secret.encode() for secret in secrets)
+        self._count_bad = count_bad
         self._hook = hook
         self._clock = clock
         self._in_flight = 0
@@ -99,17 +99,19 @@ class Webhook:
 
     async def _bounded(self, scope: Scope, receive: Receive) -> Response | None:
         line: Fields = scope["state"]["line"]
+        line["route"] = WEBHOOK_PATH
         if self._in_flight >= MAX_IN_FLIGHT:
             line["outcome"] = "overloaded"
             return OVERLOADED
         self._in_flight += 1
         try:
-            return await self._answer(dict(scope["headers"]), receive, line)
+            return await self._answer(scope, receive, line)
         finally:
             self._in_flight -= 1
 
-    async def _answer(self, headers: Mapping[bytes, bytes], receive: Receive, line: Fields) -> Response | None:
+    async def _answer(self, scope: Scope, receive: Receive, line: Fields) -> Response | None:
         """Take the decision; None when nobody is left to be answered."""
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
         declared = headers.get(b"content-length")
         raw = await bodies.read(receive, int(declared) if declared is not None else None)
         if isinstance(raw, BadBody):
@@ -117,12 +119,12 @@ class Webhook:
         now = self._clock()
         bad = signature.check(headers.get(b"stripe-signature"), raw, self._secrets, now)
         if bad is not None:
-            return _refuse(bad, line)
+            return await self._limited(scope, bad, line)
         event = events.parse(raw)
         if isinstance(event, BadEvent):
             return _refuse(event, line)
         line["event_id"], line["event_type"] = event.id, event.type
-        traceparent = _traceparent(headers.get(b"traceparent"))
+        traceparent = trace.parent(headers.get(b"traceparent"))
         line["trace_id"] = traceparent[3:35]
         published = await self._store.publish(
             topology.STRIPE,
@@ -142,15 +144,16 @@ class Webhook:
         line["reason"] = published.reason
         return UNAVAILABLE[published.stored]
 
+    async def _limited(self, scope: Scope, bad: BadSignature, line: Fields) -> Response | None:
+        """Refuse a bad signature, and after too many of them say so. One that is sound never comes here."""
+        sender = scope.get("client")
+        allowance = await self._count_bad(sender[0] if sender else None)
+        if allowance.allowed:
+            return _refuse(bad, line)
+        line["outcome"] = problems.TOO_MANY
+        return problems.too_many(allowance.headers)
+
 
 def _refuse(bad: BadSignature | BadEvent | BadBody, line: Fields) -> Response | None:
     line["outcome"] = bad.value
     return REFUSALS.get(bad)
-
-
-def _traceparent(header: bytes | None) -> str:
-    """Pass the sender's trace on, or begin one."""
-    if header is not None and _TRACEPARENT.fullmatch(header):
-        return header.decode("ascii")
-    drawn = f"{random.getrandbits(192):048x}"
-    return f"00-{drawn[:32]}-{drawn[32:]}-01"

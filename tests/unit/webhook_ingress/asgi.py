@@ -5,17 +5,27 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import unquote
 
+from limits.aio.storage import Storage
 from starlette.types import ASGIApp, Message
 
 from contracts.transport import Published, Stored
-from tests.ingress_requests import SECRET, WEBHOOK_PATH, signature_header
-from webhook_ingress import logs
-from webhook_ingress.app import Probes, build
+from tests.ingress_requests import SECRET, TOKEN_SETTINGS, WEBHOOK_PATH, signature_header, token
+from tests.unit.webhook_ingress.workers import OWNER, FakeWorkers
+from webhook_ingress import logs, settings
+from webhook_ingress.api.gate import Gate
+from webhook_ingress.api.routes import served
+from webhook_ingress.app import Documents, Probes, Served, build
+from webhook_ingress.auth import authenticator
+from webhook_ingress.metrics import Metrics
+from webhook_ingress.rate_limit import RateLimiter
+from webhook_ingress.settings import Settings
 from webhook_ingress.webhook import Hook, Webhook, no_hook
 
 NOW = 1_700_000_000.0
 STORED = Published(Stored.YES)
+SETTINGS = {"RABBITMQ_URL": "amqp://broker/", "STRIPE_WEBHOOK_SECRET": SECRET, **TOKEN_SETTINGS}
 
 
 @dataclass
@@ -37,6 +47,7 @@ async def call(
     headers: Iterable[tuple[bytes, bytes]] = (),
     chunks: Iterable[bytes] = (b"",),
     then_gone: bool = False,
+    address: str = "192.0.2.1",
 ) -> Answer:
     """Send one request; `chunks` is its body as it arrives, `then_gone` leaves before the last of it."""
     answer = Answer()
@@ -57,6 +68,7 @@ async def call(
             answer.body += message.get("body", b"")
 
     place, _, query = path.partition("?")
+    place = unquote(place)
     scope = {
         "type": "http",
         "method": method,
@@ -66,6 +78,7 @@ async def call(
         "root_path": "",
         "scheme": "http",
         "headers": list(headers),
+        "client": (address, 50000),
         "state": {},
     }
     await app(scope, receive, send)
@@ -100,6 +113,7 @@ class FakeLink:
 
     connected: bool = True
     answers: bool = True
+    opened: bool = True
 
     async def confirms(self) -> bool:
         return self.answers
@@ -115,14 +129,37 @@ class Ingress:
     hook: Hook = no_hook
     clock: Callable[[], float] = lambda: NOW
     draining: bool = False
+    workers: FakeWorkers = field(default_factory=FakeWorkers)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    storage: Storage | None = None
 
     def __post_init__(self) -> None:
         self._output = io.StringIO()
         self._writer = logs.LineWriter(self._output)
         log = logs.make_logger(self._writer, "DEBUG", service="ingress")
-        webhook = Webhook(self.store, self.secrets, hook=self.hook, clock=self.clock)
-        probes = Probes(self.link, version="1.2.3", draining=lambda: self.draining)
-        self.app = build(webhook=webhook, probes=probes, log=log)
+        chosen = settings.read({**SETTINGS, **self.variables})
+        self.limiter = RateLimiter(chosen.rates, self.storage, log)
+        webhook = None
+        if chosen.webhook_secrets:
+            webhook = Webhook(
+                self.store, self.secrets, count_bad=self.limiter.bad_signature, hook=self.hook, clock=self.clock
+            )
+        probes = Probes(self.link, version="1.2.3", draining=lambda: self.draining, opened=lambda: self.link.opened)
+        self.app = build(
+            webhook=webhook,
+            api=self._served(chosen),
+            probes=probes,
+            metrics=Metrics(lambda: self.link.connected),
+            log=log,
+            trusted_proxies=chosen.trusted_proxies,
+        )
+
+    def _served(self, chosen: Settings) -> Served | None:
+        if chosen.api is None:
+            return None
+        endpoints = served(chosen.routes)
+        gate = Gate(self.workers, authenticator(chosen.api), self.limiter, answer_timeout_s=chosen.api.answer_timeout_s)
+        return Served(gate, endpoints, Documents(endpoints, "1.2.3"), chosen.api.allowed_origins)
 
     @property
     def log_text(self) -> str:
@@ -135,6 +172,25 @@ class Ingress:
 
     async def get(self, path: str, method: str = "GET") -> Answer:
         return await call(self.app, method, path)
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        who: str | None = OWNER,
+        address: str = "192.0.2.1",
+        **more: str,
+    ) -> Answer:
+        """Call the API as a user; an administrator's name begins with admin, nobody's token is sent for None."""
+        raw = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
+        headers = {"content-type": "application/json"} if raw else {}
+        if who is not None:
+            headers["authorization"] = f"Bearer {token(who, *(['admin'] if who.startswith('admin') else []))}"
+        headers |= {name.replace("_", "-"): value for name, value in more.items()}
+        pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+        return await call(self.app, method, path, headers=pairs, chunks=[raw], address=address)
 
     async def post(self, body: bytes, header: bytes | str | None = None, **more: str) -> Answer:
         """Post a webhook, rightly signed unless a header is given; an empty header is left out."""

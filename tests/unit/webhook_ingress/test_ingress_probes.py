@@ -25,6 +25,7 @@ async def test_ready_when_the_broker_confirms() -> None:
     ("link", "draining", "code"),
     [
         (FakeLink(connected=False), False, "broker_away"),
+        (FakeLink(opened=False), False, "broker_away"),
         (FakeLink(answers=False), False, "broker_silent"),
         (FakeLink(), True, "draining"),
     ],
@@ -35,7 +36,7 @@ async def test_not_ready_has_a_reason(link: FakeLink, draining: bool, code: str)
     assert (answer.status, answer.json()["code"]) == (503, code)
 
 
-@pytest.mark.parametrize("path", ["/", "/health/", "/api/payments", "/docs"])
+@pytest.mark.parametrize("path", ["/", "/health/", "/api/payments", "/docs/"])
 async def test_an_unknown_path_is_a_problem(path: str) -> None:
     """There is nothing else to find, and no redirect to guess at."""
     answer = await Ingress().get(path)

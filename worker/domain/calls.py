@@ -21,8 +21,9 @@ from worker.domain.messages import (
     Evidence,
     NewsMessage,
     Privileged,
+    RefundWanted,
 )
-from worker.domain.parts import ANSWERABLE
+from worker.domain.parts import ANSWERABLE, Refund
 from worker.domain.record import UNPAID, Call, Entry, Operation, Payment, Refused, Status
 from worker.domain.step import Step
 
@@ -95,16 +96,22 @@ def refunding(payment: Payment, command: Privileged, refund_id: str, amount: int
     return replace(call, key=f"{payment.id}:{Operation.REFUND}:{refund_id}", about=refund_id)
 
 
-def own_refund(payment: Payment, name: str, amount: int, now: datetime) -> Call:
+def own_refund(payment: Payment, refund: Refund) -> Call:
     """A refund that the policy makes."""
-    metadata = owner(payment) | {"refund_id": name}
+    params: dict[str, Any] = {
+        "payment_intent": payment.intent_id,
+        "amount": refund.amount,
+        "metadata": owner(payment) | {"refund_id": refund.id},
+    }
+    if refund.reason is not None:
+        params["reason"] = str(refund.reason)
     return Call(
-        id=name,
+        id=refund.id,
         operation=Operation.REFUND,
-        key=f"{payment.id}:{Operation.REFUND}:{name}",
-        params={"payment_intent": payment.intent_id, "amount": amount, "metadata": metadata},
-        issued_at=now,
-        about=name,
+        key=f"{payment.id}:{Operation.REFUND}:{refund.id}",
+        params=params,
+        issued_at=refund.at,
+        about=refund.id,
     )
 
 
@@ -191,10 +198,15 @@ def seen_before(step: Step) -> bool:
 
 
 def _repeat(step: Step, call: Call | None, entry: Entry | None) -> None:
-    """Say again what was said; a create that was told 'pending' beside another's call hears what has come of that."""
+    """Say again what was said; who was told 'pending' beside another's call hears what has come of that."""
     refused = call.refused if call else entry.refused if entry else None
     verdict = Verdict.REFUSED if refused else Verdict.ACCEPTED
-    if entry is not None and entry.verdict is Verdict.PENDING:
+    waited = entry is not None and entry.verdict is Verdict.PENDING
+    if waited and isinstance(step.message, RefundWanted):
+        refund = step.known.refund(step.message.refund_id)
+        assert refund is not None, "told 'pending' beside a refund that is not there"
+        verdict, refused = of_refund(step.known, refund)
+    elif waited:
         first = step.known.creation
         assert first is not None, "told 'pending' beside a create that is not there"
         if first.open:
@@ -204,6 +216,19 @@ def _repeat(step: Step, call: Call | None, entry: Entry | None) -> None:
     secret = not refused and isinstance(step.message, Create | Confirm) and step.status in UNPAID
     about = call.about if call else getattr(step.message, "refund_id", None)
     step.answer(verdict, refused, wants_secret=secret, show_payment=step.may_show, about=about)
+
+
+def of_refund(payment: Payment, refund: Refund) -> tuple[Verdict, Refused | None]:
+    """What has become of the command that asked for a refund, also when its call is long archived."""
+    call = next((c for c in payment.calls if c.operation is Operation.REFUND and c.about == refund.id), None)
+    if call is not None and call.open:
+        return Verdict.PENDING, None
+    if refund.stripe_id is not None:
+        return Verdict.ACCEPTED, None
+    refused = call.refused if call else None
+    return Verdict.REFUSED, refused or Refused(
+        RefusalCode(refund.failure or RefusalCode.PROVIDER_REFUSED), "refused before"
+    )
 
 
 def _failed() -> Refused:

@@ -141,12 +141,16 @@ def _nothing_begun(step: Step, command: Confirm | Cancel) -> None:
     if isinstance(command, Confirm):
         step.refuse(RefusalCode.WRONG_STATE, "the payment is not created yet: try again")
         return
+    _never_begun(step, draft, str(command.reason))
+    step.answer(Verdict.ACCEPTED)
+
+
+def _never_begun(step: Step, draft: Call, reason: str) -> None:
     step.change(draft=None, customer_at=None, calls=(*step.known.calls, draft))
-    step.close(draft, Refused(RefusalCode.ORDER_CANCELED, CANCELED_TEXT))
+    step.close(draft, Refused(RefusalCode.ORDER_CANCELED, "it was canceled before Stripe was asked"))
     step.change(status=Status.CANCELED)
     step.why = "canceled before Stripe was asked"
-    step.announce(events.PaymentCanceled, reason=str(command.reason))
-    step.answer(Verdict.ACCEPTED)
+    step.announce(events.PaymentCanceled, reason=reason)
 
 
 def capture(step: Step) -> None:
@@ -213,6 +217,8 @@ def erase(step: Step) -> None:
             refunds=tuple(replace(refund, note=None) for refund in payment.refunds),
             calls=tuple(call if call.open else replace(call, params={}, note=None) for call in payment.calls),
         )
+        if payment.draft is not None:
+            _never_begun(step, payment.draft, ERASED)
         step.announce(events.PaymentErased)
         step.why = "erased"
     step.answer(Verdict.ACCEPTED)

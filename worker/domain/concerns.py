@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from contracts import events
-from contracts.commands import Resolution
+from contracts.commands import RefundReason, Resolution
 from contracts.events import Case, Remedy
 from contracts.replies import RefusalCode, Verdict
 from contracts.views import RefundStatus
@@ -16,6 +16,9 @@ from worker.domain.messages import Resolve, ReviewSeen, WarningSeen
 from worker.domain.parts import Concern, Refund, Review
 from worker.domain.step import Step
 
+REASONS = {Case.PAID_TWICE: RefundReason.DUPLICATE, Case.FRAUD_WARNING: RefundReason.FRAUDULENT}
+"""What Stripe is told of a refund that the policy makes; of a fraudulent one its block lists learn."""
+
 
 def known(step: Step, case: Case, about: str = "") -> Concern | None:
     return next((c for c in step.known.concerns if (c.case, c.about) == (case, about)), None)
@@ -23,6 +26,8 @@ def known(step: Step, case: Case, about: str = "") -> Concern | None:
 
 def raise_money(step: Step, case: Case, reason: str) -> None:
     """Late or strange money. It is met once everything else that the message tells is known: a read may bring refunds, too."""
+    if known(step, case) is not None:
+        return
     step.strange.append((case, reason))
     step.why = reason
 
@@ -41,7 +46,7 @@ def _raise(step: Step, case: Case, about: str, kind: type[events.PaymentEvent], 
         watch.review(step, "too_many_concerns", f"more than {limits.MAX_CONCERNS} concerns")
         return
     remedy, answer_by = step.policy.of(case, payment.captured, step.now)
-    if remedy is Remedy.REFUND and not payment.refundable:
+    if remedy is Remedy.REFUND and (payment.needs_review or not payment.refundable):
         remedy = Remedy.HOLD
     waits = remedy in {Remedy.ASK, Remedy.HOLD}
     concern = Concern(case, about, step.now, remedy, answer_by, open=waits)
@@ -50,7 +55,7 @@ def _raise(step: Step, case: Case, about: str, kind: type[events.PaymentEvent], 
     if remedy is Remedy.HOLD:
         watch.review(step, str(case), "the policy holds it for a person")
     elif remedy is Remedy.REFUND:
-        reservation.by_policy(step)
+        reservation.by_policy(step, REASONS.get(case))
 
 
 def warned(step: Step) -> None:

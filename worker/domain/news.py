@@ -201,7 +201,6 @@ def late_money(step: Step, intent: Intent) -> None:
         intent_id=intent.id,
         captured=intent.amount_received,
         latest_charge_id=intent.latest_charge_id or step.known.latest_charge_id,
-        read_at=None,
     )
     charge_facts(step, intent.charge)
     concerns.raise_money(step, cases[step.paid_elsewhere], why)

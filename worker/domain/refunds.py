@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from contracts import events, money
 from contracts.events import Case
-from contracts.replies import RefusalCode, Verdict
+from contracts.replies import RefusalCode
 from contracts.views import RefundStatus
 from worker.domain import calls, concerns, limits, reservation, watch
 from worker.domain.announce import refund_view
@@ -69,13 +69,9 @@ def _again(step: Step, command: RefundWanted, known: Refund) -> None:
         message = f"{known.id} is a refund of {known.amount}"
         step.refuse(RefusalCode.REFUND_ID_REUSED, message, "data.refund_id")
         return
-    call = next((call for call in step.known.calls if call.about == known.id), None)
     step.stale(f"the refund {known.id}, again")
-    if call is not None and call.open:
-        step.answer(Verdict.PENDING, about=known.id)
-    else:
-        refused = call.refused if call else None
-        step.answer(Verdict.REFUSED if refused else Verdict.ACCEPTED, refused, about=known.id)
+    verdict, refused = calls.of_refund(step.known, known)
+    step.answer(verdict, refused, about=known.id)
 
 
 def seen(step: Step) -> None:
@@ -110,7 +106,8 @@ def heard(step: Step, fact: RefundFact, *, truth: bool) -> None:
     payment = step.known
     known = next((refund for refund in payment.refunds if refund.stripe_id == fact.id), None)
     if known is None and fact.payment_id == payment.id:
-        known = payment.refund(fact.refund_id)
+        named = payment.refund(fact.refund_id)
+        known = named if named and named.stripe_id is None else None
     if known is None:
         _imported(step, fact)
     elif known.stripe_id is None or _outranks(fact, known) or (truth and _differs(fact, known)):

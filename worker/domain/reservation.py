@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from contracts import events
+from contracts.commands import RefundReason
 from contracts.views import RefundStatus
 from worker.domain import calls, watch
 from worker.domain.announce import refund_view
@@ -22,13 +23,13 @@ def reserve(step: Step, refund: Refund, call: Call) -> None:
     step.why = f"refund of {refund.amount} queued"
 
 
-def by_policy(step: Step) -> None:
+def by_policy(step: Step, reason: RefundReason | None) -> None:
     """A refund of our own: of all that can be given back."""
     payment = step.known
     number = sum(refund.id.startswith(calls.OWN_REFUND) for refund in payment.refunds) + 1
     name = f"{calls.OWN_REFUND}{number}"
-    refund = Refund(name, payment.refundable, RefundStatus.REQUESTED, step.now, asked_by=POLICY)
-    reserve(step, refund, calls.own_refund(payment, name, refund.amount, step.now))
+    refund = Refund(name, payment.refundable, RefundStatus.REQUESTED, step.now, reason=reason, asked_by=POLICY)
+    reserve(step, refund, calls.own_refund(payment, refund))
 
 
 def release(step: Step, call: Call, refused: Refused) -> None:

@@ -113,7 +113,7 @@ def _check_status(before: Payment | None, after: Payment, message: Message) -> N
     rule = TRANSITIONS[was][kind_of(message)]
     told = _intent_in(message)
     allowed = {was}
-    if rule is Rule.QUEUE and before is not None and before.draft is not None:
+    if rule in {Rule.QUEUE, Rule.ERASE} and before is not None and before.draft is not None:
         allowed |= {Status.CANCELED}
     elif rule is Rule.CUSTOMER:
         allowed |= {Status.FAILED}

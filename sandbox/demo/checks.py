@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from sandbox.demo.evidence import Evidence
+from sandbox.demo.evidence import SHOWN_AS, Evidence, Totals
 from sandbox.services.notifications import TYPES as NOTIFIED
 
 SHOWN = 5
@@ -33,35 +33,39 @@ def statuses(found: Evidence) -> Wrongs:
     for order_id, expected in found.expected.items():
         known = found.orders[order_id].status
         stored = [payment["status"] for payment in found.payments_of(order_id)]
-        if known != expected.status or expected.status not in stored:
+        if known != expected.status or SHOWN_AS.get(expected.status, expected.status) not in stored:
             yield f"{order_id}: the order service has {known}, the database {stored}, expected {expected.status}"
 
 
 def ledger_agrees(found: Evidence) -> Wrongs:
-    """What Stripe captured is what the database and the order service say."""
-    for order_id, order in found.orders.items():
-        charged = sum(entry["captured"] - entry["refunded"] for entry in found.ledger_of(order_id))
-        stored = sum(payment.get("captured", 0) for payment in found.payments_of(order_id))
-        known = sum(payment.captured for payment in order.payments.values())
-        due = order.amount if found.expected[order_id].status == "succeeded" else 0
-        if not charged == stored == known == due:
-            yield f"{order_id}: charged {charged}, database {stored}, order service {known}, due {due}"
+    """What Stripe took, gave back and lost to disputes is what the database and the order service say, and what is due."""
+    for order_id, expected in found.expected.items():
+        books = {
+            "Stripe": found.charged(order_id),
+            "database": found.stored(order_id),
+            "order service": found.known(order_id),
+            "due": expected.totals,
+        }
+        if len(set(books.values())) > 1:
+            yield f"{order_id}: " + ", ".join(f"{name} {_totals(totals)}" for name, totals in books.items())
 
 
 def charged_once(found: Evidence) -> Wrongs:
-    """Nobody was charged twice, and nobody whose order is canceled was charged at all."""
+    """No intent was charged twice, no order keeps the money of two, and one that is canceled keeps none."""
     for order_id, expected in found.expected.items():
-        charges = sum(entry["succeeded_charges"] for entry in found.ledger_of(order_id))
-        if charges > (1 if expected.status == "succeeded" else 0):
-            yield f"{order_id}: {charges} successful charges of an order that {expected.status}"
+        entries = found.ledger_of(order_id)
+        charges = max((entry["succeeded_charges"] for entry in entries), default=0)
+        holding = sum(entry["captured"] > entry["refunded"] for entry in entries)
+        if charges > 1 or holding > expected.holding:
+            yield f"{order_id}: {charges} charges of an intent, {holding} intents with money; the order {expected.status}"
 
 
 def one_payment_per_order(found: Evidence) -> Wrongs:
-    """An order has one payment, besides those that never came to be; and Stripe holds one intent for it."""
-    for order_id in found.expected:
+    """An order has one payment, besides those that never came to be, unless its story is about more; so has Stripe."""
+    for order_id, expected in found.expected.items():
         stored = [payment["_id"] for payment in found.payments_of(order_id) if payment["status"] != "failed"]
         intents = [entry["payment_intent"] for entry in found.ledger_of(order_id) if entry["status"] != "canceled"]
-        if len(stored) != 1 or len(intents) > 1:
+        if len(stored) != expected.payments or len(intents) > expected.payments:
             yield f"{order_id}: payments {stored}, intents {intents}"
 
 
@@ -96,6 +100,19 @@ def gap_free(found: Evidence) -> Wrongs:
             yield f"{payment_id}: {sorted(numbers)}"
 
 
+def foreign_ignored(found: Evidence) -> Wrongs:
+    """Each event that is not ours is on record with the reason for which it was left alone."""
+    for order_id, expected in found.expected.items():
+        for event_id, why in expected.foreign.items():
+            if why not in found.ignored.get(event_id, ""):
+                yield f"{order_id}: {event_id} is {why}, on record is {found.ignored.get(event_id, 'nothing')!r}"
+
+
+def forgotten(found: Evidence) -> Wrongs:
+    """A user who was erased is named in no document and no book."""
+    yield from (f"{user}: {', '.join(places)}" for user, places in found.named.items() if places)
+
+
 def nothing_unsent(found: Evidence) -> Wrongs:
     """The outbox is empty, nothing is open, and no payment waits for a person."""
     for payment in found.payments:
@@ -127,6 +144,8 @@ CHECKS: tuple[tuple[str, Callable[[Evidence], Wrongs]], ...] = (
     ("both services heard what the story calls for", expected_events),
     ("each event was handled exactly once by id at each service", every_event_once),
     ("sequences have no gaps", gap_free),
+    ("what is not ours is ignored, with the reason on record", foreign_ignored),
+    ("an erased user is named nowhere", forgotten),
     ("outbox empty, nothing open, nothing for review", nothing_unsent),
     ("queues, retry tiers, quarantine and dead letters empty", queues_empty),
     ("worker and ingress exit with 0 on SIGTERM", ended_cleanly),
@@ -140,6 +159,13 @@ def run(found: Evidence) -> list[Result]:
 def _result(name: str, wrongs: list[str]) -> Result:
     more = [f"… and {len(wrongs) - SHOWN} more"] if len(wrongs) > SHOWN else []
     return Result(name, not wrongs, "\n".join([*wrongs[:SHOWN], *more]))
+
+
+def _totals(found: Totals) -> str:
+    more = [
+        f"{name} {amount}" for name, amount in (("refunded", found.refunded), ("disputed", found.disputed)) if amount
+    ]
+    return " ".join([str(found.captured), *more])
 
 
 def _listed(kinds: Counter[str]) -> str:

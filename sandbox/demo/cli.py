@@ -11,6 +11,7 @@ from rich.console import Console
 
 from contracts.environment import SettingError
 from sandbox.demo import checks, crowd, screen
+from sandbox.demo.buyers import draw
 from sandbox.demo.evidence import Evidence
 from sandbox.demo.scenarios import SCENARIOS
 from sandbox.demo.show import Show, row
@@ -97,7 +98,7 @@ async def _show(system: System, _chosen: argparse.Namespace, console: Console) -
 
 async def _crowd(system: System, chosen: argparse.Namespace, console: Console) -> Evidence:
     """The crowd, then the run in numbers and the first few payments."""
-    buyers = crowd.draw(chosen.payments, chosen.seed, secrets.token_hex(2))
+    buyers = draw(chosen.payments, chosen.seed, secrets.token_hex(2))
     sent = crowd.Crowd(buyers, chosen.faults, chosen.seed, chosen.settle)
     async with set_up(system, lambda *_: None) as stage:
         found, tally = await sent.play(stage, system.drain, console)

@@ -16,6 +16,10 @@ MASTERCARD = "5555555555554444"
 DECLINED = "4000000000000002"
 NO_FUNDS = "4000000000009995"
 SECURE = "4000000000003220"
+ASKS_ALWAYS = "4000002760003184"
+REFUND_FAILS = "4000000000005126"
+DISPUTES = "4000000000000259"
+WARNS = "4000000000005423"
 
 RETURN_URL = "https://shop.example/return"
 
@@ -46,11 +50,16 @@ class Customer:
         self._stripe_url = stripe_url
         self._declines: set[str] = set()
 
-    async def pay(self, client_secret: str, card: str) -> Shown:
-        """Confirm the payment with a card number; returns what came of this very try."""
+    async def pay(self, client_secret: str, method: str) -> Shown:
+        """Confirm the payment with a card number or a saved method (`pm_…`); returns what came of this very try.
+
+        The secret of a SetupIntent saves the method instead.
+        """
         intent_url = self._intent_url(client_secret)
         for _ in range(TRIES):
-            answer = await self._ask("POST", f"{intent_url}/confirm", _card(card) | {"client_secret": client_secret})
+            answer = await self._ask(
+                "POST", f"{intent_url}/confirm", _method(method) | {"client_secret": client_secret}
+            )
             if answer is not None and answer[0] == 200:
                 return _shown(answer[1])
             if answer is not None and answer[0] == 402:
@@ -59,7 +68,7 @@ class Customer:
                 return Shown("requires_payment_method", decline=error["message"])
             # No usable answer, or "not in this state": the try before was perhaps carried out after all.
             intent = await self._look(client_secret)
-            error = intent["last_payment_error"]
+            error = intent.get("last_payment_error")
             if intent["status"] not in PAYABLE:
                 return _shown(intent)
             if error is not None and _name(error) not in self._declines:
@@ -95,7 +104,8 @@ class Customer:
         return None if answer.status in {409, 429} or answer.status >= 500 else (answer.status, body)
 
     def _intent_url(self, client_secret: str) -> str:
-        return f"{self._stripe_url}/v1/payment_intents/{client_secret.partition('_secret_')[0]}"
+        name = client_secret.partition("_secret_")[0]
+        return f"{self._stripe_url}/v1/{'setup_intents' if name.startswith('seti_') else 'payment_intents'}/{name}"
 
 
 def _shown(intent: Json) -> Shown:
@@ -108,10 +118,12 @@ def _name(error: Json) -> str:
     return str(error.get("charge") or error["payment_method"]["id"])
 
 
-def _card(number: str) -> Json:
+def _method(name: str) -> Json:
+    if name.startswith("pm_"):
+        return {"payment_method": name, "return_url": RETURN_URL}
     return {
         "payment_method_data[type]": "card",
-        "payment_method_data[card][number]": number,
+        "payment_method_data[card][number]": name,
         "payment_method_data[card][exp_month]": "12",
         "payment_method_data[card][exp_year]": "2034",
         "payment_method_data[card][cvc]": "123",

@@ -5,6 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Self
 
 import aio_pika
@@ -15,13 +16,18 @@ from contracts import topology
 from sandbox.demo.simulator import Simulator
 from sandbox.services.notifications import TYPES as NOTIFIED
 from sandbox.services.notifications import NotificationService
-from sandbox.services.orders import Order, OrderService
+from sandbox.services.order import Order
+from sandbox.services.orders import OrderService
 
 Json = dict[str, Any]
 
 DATABASE = "payments"
 DEAD_LETTERS = "dead_letters"
-FIELDS = ("order_id", "status", "amount", "captured", "events", "unsent_at", "check_at", "needs_review")
+FIELDS = (
+    *("order_id", "status", "amount", "captured", "refunded", "disputed"),
+    *("events", "unsent_at", "check_at", "needs_review"),
+)
+WHERE_A_USER_MAY_BE_NAMED = ("payments", "archive", "customers", "refusals")
 ORDERS_PER_QUERY = 500
 
 AFTER_DRAIN_S = 10.0
@@ -34,18 +40,66 @@ FIRST_LOOK_S, LAST_LOOK_S = 0.3, 3.0
 Drain = Callable[[], Awaitable[dict[str, int | None]]]
 
 
+HOLDS_MONEY = frozenset({"needs_response", "under_review", "lost"})
+"""What Stripe calls a dispute that has the money: an inquiry takes none, and one that was won has given it back."""
+
+SHOWN_AS = {"partially_refunded": "succeeded", "refunded": "succeeded"}
+"""What others read, and what is stored: the totals make the difference."""
+
+
+TOTALS = ("captured", "refunded", "disputed")
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Minor units that were taken, given back, and are held or lost by disputes."""
+
+    captured: int = 0
+    refunded: int = 0
+    disputed: int = 0
+
+
+def totals_of(order: Order) -> Totals:
+    """What the order service has heard, over all payments of the order."""
+    payments = order.payments.values()
+    return Totals(*(sum(getattr(payment, name) for payment in payments) for name in TOTALS))
+
+
 @dataclass(frozen=True)
 class Expected:
-    """How an order must end. The counters are None where faults may change which events there are."""
+    """How an order must end. `at_orders` is None where faults may change which events there are.
+
+    `kept`: how many of its intents may end with money in them.
+    `foreign`: Stripe events that must be ignored, with a word of the reason. `forgotten`: user ids that nobody may know.
+    """
 
     status: str
+    totals: Totals = field(default_factory=Totals)
     at_orders: Counter[str] | None = None
-    at_notifications: Counter[str] | None = None
+    payments: int = 1
+    kept: int = 1
+    foreign: dict[str, str] = field(default_factory=dict)
+    forgotten: set[str] = field(default_factory=set)
+
+    @property
+    def holding(self) -> int:
+        """How many of its intents may end with money."""
+        return 0 if self.status == "canceled" else self.kept
+
+    @property
+    def at_notifications(self) -> Counter[str] | None:
+        """Of the same events, those that the notification service listens to."""
+        if self.at_orders is None:
+            return None
+        return Counter({kind: count for kind, count in self.at_orders.items() if kind in NOTIFIED})
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """The books of our orders alone. `troubles` tells, by order id, which stories did not go as they are written."""
+    """The books of our orders alone. `troubles` tells, by order id, which stories did not go as they are written.
+
+    `ignored`: by event id, why the worker left a Stripe event alone. `named`: by user id, where it is still to be read.
+    """
 
     expected: dict[str, Expected]
     orders: dict[str, Order]
@@ -56,6 +110,8 @@ class Evidence:
     dead_letters: int = 0
     pending_webhooks: int = 0
     exits: dict[str, int | None] = field(default_factory=dict)
+    ignored: dict[str, str] = field(default_factory=dict)
+    named: dict[str, list[str]] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -67,11 +123,45 @@ class Evidence:
             for event in payment["events"]
         }
 
+    def charged(self, order_id: str) -> Totals:
+        """What Stripe has really taken and given back."""
+        entries = self.ledger_of(order_id)
+        disputes = [dispute for entry in entries for dispute in entry["disputes"]]
+        return Totals(
+            captured=sum(entry["captured"] for entry in entries),
+            refunded=sum(entry["refunded"] for entry in entries),
+            disputed=sum(dispute["amount"] for dispute in disputes if dispute["status"] in HOLDS_MONEY),
+        )
+
+    def stored(self, order_id: str) -> Totals:
+        """What the database says of it."""
+        payments = self.payments_of(order_id)
+        return Totals(*(sum(payment.get(name, 0) for payment in payments) for name in TOTALS))
+
+    def known(self, order_id: str) -> Totals:
+        """What the order service has heard of it."""
+        return totals_of(self.orders[order_id])
+
     def ledger_of(self, order_id: str) -> list[Json]:
-        return [entry for entry in self.ledger if entry["metadata"].get("order_id") == order_id]
+        return self._entries.get(order_id, [])
 
     def payments_of(self, order_id: str) -> list[Json]:
-        return [payment for payment in self.payments if payment["order_id"] == order_id]
+        return self._documents.get(order_id, [])
+
+    @cached_property
+    def _entries(self) -> dict[str, list[Json]]:
+        """By order id: a crowd's books are long, and are looked up again and again."""
+        found: dict[str, list[Json]] = {}
+        for entry in self.ledger:
+            found.setdefault(entry["metadata"].get("order_id"), []).append(entry)
+        return found
+
+    @cached_property
+    def _documents(self) -> dict[str, list[Json]]:
+        found: dict[str, list[Json]] = {}
+        for payment in self.payments:
+            found.setdefault(payment["order_id"], []).append(payment)
+        return found
 
     def heard(self, order_id: str) -> Counter[str]:
         """The events that the order service has of an order."""
@@ -150,6 +240,8 @@ class Books:
             queues=await queue_depths(self._rabbitmq_url),
             dead_letters=await self._database[DEAD_LETTERS].count_documents({}) - self._dead_before,
             pending_webhooks=await self._simulator.pending(),
+            ignored=await self._ignored([event_id for each in expected.values() for event_id in each.foreign]),
+            named={user: await self._naming(user) for each in expected.values() for user in each.forgotten},
         )
 
     async def _payments(self, order_ids: list[str]) -> list[Json]:
@@ -158,6 +250,18 @@ class Books:
             chosen = {"order_id": {"$in": order_ids[start : start + ORDERS_PER_QUERY]}}
             found += await self._database["payments"].find(chosen, dict.fromkeys(FIELDS, 1)).to_list()
         return found
+
+    async def _ignored(self, event_ids: list[str]) -> dict[str, str]:
+        found = self._database["stripe_events"].find({"_id": {"$in": event_ids}})
+        return {event["_id"]: event["reason"] async for event in found}
+
+    async def _naming(self, user: str) -> list[str]:
+        """Every document and every order in which this user id is still to be read."""
+        places = [f"order {order.order_id}" for order in self._orders.orders.values() if user in repr(order)]
+        for collection in WHERE_A_USER_MAY_BE_NAMED:
+            documents = await self._database[collection].find().to_list()
+            places += [f"{collection} {document['_id']}" for document in documents if user in repr(document)]
+        return places
 
 
 def unsettled(found: Evidence) -> list[str]:
@@ -171,6 +275,7 @@ def unsettled(found: Evidence) -> list[str]:
         "messages in queues": sum(found.queues.values()),
         "payments with something open": sum("check_at" in payment for payment in found.payments),
         "payments with unsent events": sum("unsent_at" in payment for payment in found.payments),
+        "foreign events not looked at": sum(len(each.foreign) for each in found.expected.values()) - len(found.ignored),
         "events not heard by the order service": len(announced.keys() - heard),
         "events not heard by the notification service": len(set(owed) - found.notified),
     }

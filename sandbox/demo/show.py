@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sandbox.demo.evidence import Drain, Evidence
-from sandbox.demo.scenarios import SCENARIOS, Scenario, Story
+from sandbox.demo.scenarios import SCENARIOS
 from sandbox.demo.screen import Row, Screen
 from sandbox.demo.stage import Stage
-from sandbox.services.orders import Order
+from sandbox.demo.story import Scenario, Story
+from sandbox.services.order import Order
 
 STORY_S = 45.0
-"""Each takes two seconds; one that takes longer has failed, and the checks say how far it came."""
+"""Each takes a few seconds; one that takes longer has failed, and the checks say how far it came."""
 
 SETTLE_S = 30.0
 
@@ -32,6 +33,9 @@ class Show:
         run = secrets.token_hex(2)
         self.order_ids = [f"demo-{run}-{number}" for number in range(1, len(self.scenarios) + 1)]
         self._numbers = {order_id: number for number, order_id in enumerate(self.order_ids)}
+        self._expected = {
+            order_id: scenario.expected() for order_id, scenario in zip(self.order_ids, self.scenarios, strict=True)
+        }
         self._troubles: dict[str, str] = {}
 
     def tell(self, order_id: str, who: str, text: str) -> None:
@@ -49,16 +53,23 @@ class Show:
         for number, scenario in enumerate(self.scenarios):
             if scenario.alone:
                 await self._one(stage, number, scenario)
-        expected = dict(zip(self.order_ids, (scenario.expected for scenario in self.scenarios), strict=True))
-        found = await stage.books.conclude(expected, SETTLE_S, lambda _: None, drain)
+        found = await stage.books.conclude(self._expected, SETTLE_S, lambda _: None, drain)
         return replace(found, troubles=self._troubles)
 
     async def _one(self, stage: Stage, number: int, scenario: Scenario) -> None:
         order_id = self.order_ids[number]
-        order = stage.orders.place(scenario.shows, scenario.amount, scenario.currency, f"user-{number + 1}", order_id)
+        order = stage.orders.place(
+            scenario.shows,
+            scenario.amount,
+            scenario.currency,
+            f"user-{order_id.removeprefix('demo-')}",
+            order_id,
+            capture_method=scenario.capture_method,
+        )
+        say = lambda who, what: self.tell(order_id, who, what)  # noqa: E731
         try:
             async with asyncio.timeout(STORY_S):
-                await scenario.play(Story(stage, order, lambda who, what: self.tell(order_id, who, what)))
+                await scenario.play(Story(stage, order, say, self._expected[order_id]))
                 await stage.orders.until(order, lambda order: order.status == scenario.status)
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the others play on and the checks report it
             self._troubles[order_id] = f"{type(error).__name__}: {error}".rstrip(": ")
@@ -80,4 +91,6 @@ def row(found: Evidence, order: Order, shows: str) -> Row:
 
 
 def _kinds(heard: Counter[str]) -> str:
-    return ", ".join(kind.removeprefix("payment.") for kind in heard.elements())
+    return ", ".join(
+        kind.removeprefix("payment.") + (f" x{count}" if count > 1 else "") for kind, count in heard.items()
+    )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from contracts.client import PaymentsClient
-from contracts.events import Event, PaymentFailed
+from contracts.events import Event, PaymentCanceled, PaymentFailed
 from sandbox.demo.customer import Customer
 from sandbox.demo.evidence import Books
 from sandbox.demo.simulator import Simulator
@@ -16,7 +16,8 @@ from sandbox.run.services import running
 from sandbox.run.system import System
 from sandbox.services.emails import Email
 from sandbox.services.notifications import NotificationService
-from sandbox.services.orders import Order, OrderService
+from sandbox.services.order import Order
+from sandbox.services.orders import OrderService
 
 REQUEST_S = 30.0
 """Longer than any latency that the simulator is told to have."""
@@ -63,7 +64,7 @@ async def set_up(system: System, tell: Tell) -> AsyncIterator[Stage]:
         tell(order.order_id, "→ order service", f"{event.TYPE} #{event.sequence}{_why(event)}")
 
     def on_email(event: Event, email: Email) -> None:
-        tell(event.order_id, "→ notification svc", f"e-mail to {email.to}: “{email.subject}”")
+        tell(event.order_id, "→ notification svc", f"e-mail to {email.reader}: “{email.subject}”")
 
     async with (
         aiohttp.ClientSession(timeout=timeout, connector=aiohttp.TCPConnector(limit=0)) as session,
@@ -82,4 +83,6 @@ async def set_up(system: System, tell: Tell) -> AsyncIterator[Stage]:
 def _why(event: Event) -> str:
     if isinstance(event, PaymentFailed):
         return f" ({event.attempt.decline_code or event.attempt.code}: {event.attempt.message})"
+    if isinstance(event, PaymentCanceled):
+        return f" ({event.reason})"
     return ""

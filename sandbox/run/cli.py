@@ -19,7 +19,8 @@ from sandbox.run.settings import Settings
 from sandbox.run.system import System
 from sandbox.services.emails import Email
 from sandbox.services.notifications import NotificationService
-from sandbox.services.orders import Order, OrderService
+from sandbox.services.order import Order
+from sandbox.services.orders import OrderService
 from sandbox.services.web import server
 from sandbox.services.web.app import Shop
 from sandbox.services.web.pages import TEST_CARDS, Checkout
@@ -76,7 +77,7 @@ async def _open_shop(system: System, port: int, console: Console, closing: Async
         console.print(f"{order.order_id}: {event.TYPE} #{event.sequence}", markup=False)
 
     def on_email(event: Event, email: Email) -> None:
-        console.print(f"{event.order_id}: e-mail to {email.to}: {email.subject}", style="dim", markup=False)
+        console.print(f"{event.order_id}: e-mail to {email.reader}: {email.subject}", style="dim", markup=False)
 
     orders = OrderService(url, payments, on_event=on_event)
     shop = Shop(orders, how_to_pay(system))

@@ -3,102 +3,54 @@
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from pydantic import AnyHttpUrl
 
 from contracts import topology
 from contracts.client import PaymentsClient
-from contracts.commands import CancelPayment, ConfirmPayment, CreatePayment
+from contracts.commands import (
+    AcceptDispute,
+    CancelPayment,
+    CaptureMethod,
+    CapturePayment,
+    Command,
+    ConfirmPayment,
+    CreatePayment,
+    EraseUser,
+    EvidenceField,
+    RefundPayment,
+    Resolution,
+    ResolvePayment,
+    SetUpPaymentMethod,
+    SubmitEvidence,
+)
 from contracts.envelope import Envelope
 from contracts.errors import NoReply, PublishFailed
-from contracts.events import Event, PaymentFailed
-from contracts.replies import RefusalCode, Reply, Verdict
-from contracts.views import PaymentStatus
+from contracts.events import Event, PaymentLateMoney, PaymentReviewOpened
+from contracts.queries import ListPaymentMethods, QueryRefusal
+from contracts.replies import RefusalCode, Reply
+from contracts.views import MethodView, RefundView
+from sandbox.services import asking
+from sandbox.services.asking import PaymentRefused
 from sandbox.services.inbox import Inbox
+from sandbox.services.order import UNPAID, Order, Question
 
 QUEUE = topology.subscription("orders.payment-events", "payment.#")
 
-PATIENCE_S = 600.0
-"""How long a command is repeated before its order is given up: a bad day at Stripe lasts minutes."""
+NAME = "order-service"
+"""Who asks, in commands that move money: here it is no person."""
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 5.0
-"""Between two askings for the same command's outcome; each one helps it along."""
-
-TRY_ANEW = frozenset(
-    {RefusalCode.PROVIDER_ERROR, RefusalCode.PAYMENT_FAILED, RefusalCode.EXPIRED, RefusalCode.BEING_CANCELED}
-)
-"""Refusals after which the same may be asked again, under a new command id: nothing was done, and nothing will be."""
-
-UNPAID = frozenset({
-    PaymentStatus.CREATING,
-    PaymentStatus.REQUIRES_PAYMENT_METHOD,
-    PaymentStatus.REQUIRES_CONFIRMATION,
-    PaymentStatus.REQUIRES_ACTION,
-})  # fmt: skip
-
-
-class PaymentRefused(Exception):
-    """Payments will not do what was asked; `reply.refusal` says why."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.refusal.message if reply.refusal else "refused")
-        self.reply = reply
-
-    @property
-    def code(self) -> RefusalCode | None:
-        return self.reply.refusal.code if self.reply.refusal else None
-
-
-@dataclass
-class Payment:
-    """What the newest event said of one payment of an order."""
-
-    payment_id: str
-    sequence: int
-    status: PaymentStatus
-    captured: int
-
-
-@dataclass
-class Order:
-    """`amount` is in minor units. `create_id` names the create command: repeated until it has an answer, then kept."""
-
-    order_id: str
-    user_id: str
-    item: str
-    amount: int
-    currency: str
-    create_id: str
-    payments: dict[str, Payment] = field(default_factory=dict)
-    events: list[tuple[str, Event]] = field(default_factory=list)
-    decline: str = ""
-    moved: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
-
-    @property
-    def payment(self) -> Payment | None:
-        """The newest payment; the ones before it failed or were canceled."""
-        return max(self.payments.values(), key=lambda payment: int(payment.payment_id.rpartition("_")[2]), default=None)
-
-    @property
-    def status(self) -> str:
-        return str(self.payment.status) if self.payment else "new"
-
-    @property
-    def paid(self) -> bool:
-        """Ship now? Only when the whole amount was captured: compare with your own books, not with a word."""
-        return any(payment.captured == self.amount for payment in self.payments.values() if payment.captured)
-
-    @property
-    def open(self) -> bool:
-        return self.payment is None or self.payment.status in UNPAID
-
+MAX_NAMES = 20
+"""Names that one return goes through while Stripe fails, before somebody must look."""
 
 Listener = Callable[[Order, Event], None]
 
 
 class OrderService:
-    """`async with payments: ...; await service.run()` until cancelled. Everything is kept in memory: it is a sample."""
+    """`async with payments: ...; await service.run()` until cancelled. Everything is kept in memory: it is a sample.
+
+    What asks payments for something raises PaymentRefused, and TimeoutError when there is no answer for PATIENCE_S.
+    """
 
     def __init__(self, url: str, payments: PaymentsClient, *, on_event: Listener | None = None) -> None:
         self.orders: dict[str, Order] = {}
@@ -109,104 +61,179 @@ class OrderService:
     async def run(self) -> None:
         await self.inbox.run()
 
-    def place(self, item: str, amount: int, currency: str, user_id: str, order_id: str | None = None) -> Order:
+    def place(
+        self,
+        item: str,
+        amount: int,
+        currency: str,
+        user_id: str,
+        order_id: str | None = None,
+        *,
+        capture_method: CaptureMethod = CaptureMethod.AUTOMATIC,
+    ) -> Order:
         """Take an order. Nothing is asked of payments before the customer comes to pay."""
         order_id = order_id or f"o-{secrets.token_hex(4)}"
-        order = Order(order_id, user_id, item, amount, currency, create_id=_command_id("create"))
+        order = Order(order_id, user_id, item, amount, currency, asking.command_id("create"), capture_method)
         self.orders[order_id] = order
         return order
 
-    async def start_payment(self, order: Order) -> Reply:
+    async def start_payment(self, order: Order, *, saved: bool = False, in_parts: bool = False) -> Reply:
         """Open the order's payment, or find the one that is open: the reply holds the client secret for the browser.
 
-        Raises PaymentRefused, and TimeoutError when there is no answer for PATIENCE_S.
+        `saved`: one of the user's saved payment methods may pay it; `in_parts`: it is captured more than once.
         """
         command = CreatePayment(
             order_id=order.order_id,
             user_id=order.user_id,
             amount=order.amount,
             currency=order.currency,
+            capture_method=order.capture_method,
             description=order.item,
+            use_customer=saved,
+            multicapture=in_parts,
         )
-        async with asyncio.timeout(PATIENCE_S):
+        async with asyncio.timeout(asking.PATIENCE_S):
             while True:
-                reply = await self._until_answered(command, order.create_id)
+                reply = await asking.until_answered(self._payments, command, order.create_id, final=_has_its_secret)
                 if reply.refusal is None:
                     return reply
-                _raise_unless_worth_another_try(reply)
+                asking.raise_unless_worth_another_try(reply)
                 # An answered command is over: the same id would only repeat its answer.
-                order.create_id = _command_id("create")
-                await asyncio.sleep(FIRST_WAIT_S)
+                order.create_id = asking.command_id("create")
+                await asyncio.sleep(asking.FIRST_WAIT_S)
 
-    async def confirm(self, order: Order, payment_method: str, return_url: str) -> Reply:
-        """Charge a payment method that the customer chose before, without a browser. Raises PaymentRefused."""
-        assert order.payment is not None, "a payment is confirmed after it was created"
+    async def confirm(self, order: Order, payment_method: str, return_url: str | None = None) -> Reply:
+        """Charge a payment method that the customer chose before; without a way back they are not there to be asked."""
         command = ConfirmPayment(
-            payment_id=order.payment.payment_id,
+            payment_id=_paid_by(order),
             payment_method=payment_method,
-            return_url=AnyHttpUrl(return_url),
+            return_url=AnyHttpUrl(return_url) if return_url else None,
+            off_session=return_url is None,
         )
         return await self._accepted(command, "confirm")
 
     async def cancel(self, order: Order) -> Reply:
-        """Give the order's payment up, also one whose create is still on its way. Raises PaymentRefused."""
+        """Give the order's payment up, also one whose create is still on its way."""
+        order.given_up = True
         return await self._accepted(CancelPayment(order_id=order.order_id), "cancel")
+
+    async def capture(self, order: Order, amount: int | None = None, *, final: bool = True) -> Reply:
+        """Take what is held, or a part of it; `final` releases the rest."""
+        command = CapturePayment(payment_id=_paid_by(order), requested_by=NAME, amount=amount, final=final)
+        return await self._accepted(command, "capture")
+
+    async def refund(
+        self, order: Order, return_id: str, amount: int | None = None, note: str | None = None
+    ) -> RefundView:
+        """Give money back for one return. Harmless to repeat, also by two at once: the return gives the refund its name.
+
+        A refund that Stripe failed to make is over; the next try takes the return's next name, the same for everybody.
+        """
+        for number in range(1, MAX_NAMES + 1):
+            name = return_id if number == 1 else f"{return_id}-{number}"
+            command = RefundPayment(
+                payment_id=_paid_by(order), refund_id=name, requested_by=NAME, amount=amount, note=note
+            )
+            async with asyncio.timeout(asking.PATIENCE_S):
+                reply = await asking.until_answered(self._payments, command, asking.command_id("refund"))
+            if reply.refusal is None:
+                assert reply.refund is not None, "what is accepted is shown"
+                return reply.refund
+            if reply.refusal.code is not RefusalCode.PROVIDER_ERROR:
+                break
+        raise PaymentRefused(reply)
+
+    async def answer(self, order: Order) -> Resolution:
+        """Say what is to become of the money that payments asks about."""
+        question = order.question
+        assert question is not None, "nothing was asked"
+        decision = _decision(order, question)
+        await self.decide(question.payment_id, decision, NAME)
+        return decision
+
+    async def decide(self, payment_id: str, decision: Resolution, who: str) -> Reply:
+        """What a person decides about a payment that needs review."""
+        command = ResolvePayment(payment_id=payment_id, decision=decision, requested_by=who)
+        return await self._accepted(command, "resolve")
+
+    async def submit_evidence(self, order: Order, dispute_id: str, text: str) -> Reply:
+        """Answer a dispute, for good: what the shop knows of the delivery."""
+        command = SubmitEvidence(
+            payment_id=_paid_by(order),
+            dispute_id=dispute_id,
+            requested_by=NAME,
+            evidence={EvidenceField.PRODUCT_DESCRIPTION: order.item, EvidenceField.UNCATEGORIZED_TEXT: text},
+        )
+        return await self._accepted(command, "evidence")
+
+    async def accept_dispute(self, order: Order, dispute_id: str) -> Reply:
+        """Give a dispute up: the cardholder is right."""
+        command = AcceptDispute(payment_id=_paid_by(order), dispute_id=dispute_id, requested_by=NAME)
+        return await self._accepted(command, "accept")
+
+    async def start_saving(self, user_id: str) -> Reply:
+        """Let a user save a payment method without paying: the reply holds the client secret for their browser."""
+        return await self._accepted(SetUpPaymentMethod(user_id=user_id), "set-up")
+
+    async def methods(self, user_id: str) -> tuple[MethodView, ...]:
+        """What a user has saved, the newest first; none while payments cannot be asked."""
+        try:
+            found = await self._payments.ask(ListPaymentMethods(user_id=user_id, viewer=user_id))
+        except (NoReply, PublishFailed):
+            return ()
+        return () if isinstance(found, QueryRefusal) else found.methods
+
+    async def saved(self, user_id: str) -> MethodView:
+        """Wait until a user has saved a method: the browser does, Stripe tells payments, and payments can be asked."""
+        async with asyncio.timeout(asking.PATIENCE_S):
+            while True:
+                methods = await self.methods(user_id)
+                if methods:
+                    return methods[0]
+                await asyncio.sleep(asking.FIRST_WAIT_S)
+
+    async def erase(self, user_id: str) -> int:
+        """Have a user forgotten; how many payments were theirs. Their events follow, one `payment.erased` for each."""
+        reply = await self._accepted(EraseUser(user_id=user_id, requested_by=NAME), "erase")
+        return reply.erased or 0
 
     async def until(self, order: Order, reached: Callable[[Order], bool]) -> None:
         """Wait until events have brought the order there. Bound it with a timeout."""
         while not reached(order):
             await order.moved.wait()
 
-    async def _accepted(self, command: ConfirmPayment | CancelPayment, kind: str) -> Reply:
-        async with asyncio.timeout(PATIENCE_S):
-            while True:
-                reply = await self._until_answered(command, _command_id(kind))
-                if reply.refusal is None:
-                    return reply
-                _raise_unless_worth_another_try(reply)
-                await asyncio.sleep(FIRST_WAIT_S)
-
-    async def _until_answered(self, command: CreatePayment | ConfirmPayment | CancelPayment, command_id: str) -> Reply:
-        """Repeat a command under its id until the answer is final: it is carried out once, however often it is sent."""
-        wait_s = FIRST_WAIT_S
-        while True:
-            try:
-                reply = await self._payments.send(command, command_id=command_id)
-            except (NoReply, PublishFailed):
-                pass  # perhaps stored, perhaps not: the repeat tells
-            else:
-                if reply.verdict is not Verdict.PENDING and not _secret_owed(command, reply):
-                    return reply
-            await asyncio.sleep(wait_s)
-            wait_s = min(wait_s * 2, LONGEST_WAIT_S)
+    async def _accepted(self, command: Command, kind: str) -> Reply:
+        return await asking.until_accepted(self._payments, command, kind)
 
     def _on_event(self, envelope: Envelope, event: Event) -> None:
         order = self.orders.get(event.order_id)
         if order is None:
             return  # some other shop's
-        known = order.payments.get(event.payment_id)
-        # Events overtake each other: an older one adds its fact and never takes a newer state back.
-        if known is None or event.sequence > known.sequence:
-            order.payments[event.payment_id] = Payment(event.payment_id, event.sequence, event.status, event.captured)
-        if isinstance(event, PaymentFailed):
-            order.decline = event.attempt.message or "The payment was not accepted."
-        order.events.append((envelope.id, event))
+        order.apply(envelope.id, event)
         if self._on_order_event is not None:
             self._on_order_event(order, event)
-        order.moved.set()
-        order.moved = asyncio.Event()
 
 
-def _raise_unless_worth_another_try(reply: Reply) -> None:
-    if reply.refusal is not None and reply.refusal.code not in TRY_ANEW:
-        raise PaymentRefused(reply)
+def _paid_by(order: Order) -> str:
+    assert order.payment is not None, "a payment that was created"
+    return order.payment.payment_id
 
 
-def _secret_owed(command: CreatePayment | ConfirmPayment | CancelPayment, reply: Reply) -> bool:
-    """A create that was accepted while Stripe could not be asked for the secret: ask again."""
+def _decision(order: Order, question: Question) -> Resolution:
+    """This shop keeps what it still delivers for, in full and once. A warned charge goes back: a dispute costs more."""
+    if isinstance(question, PaymentReviewOpened):
+        return Resolution.KEEP  # whoever reviews it at Stripe decides, and refunds there
+    others = [other for other in order.payments.values() if other.payment_id != question.payment_id]
+    wanted = (
+        isinstance(question, PaymentLateMoney)
+        and not order.given_up
+        and (question.captured, question.currency) == (order.amount, order.currency)
+        and not any(other.captured > other.refunded for other in others)
+    )
+    return Resolution.KEEP if wanted else Resolution.REFUND
+
+
+def _has_its_secret(reply: Reply) -> bool:
+    """A create that was accepted while Stripe could not be asked for the secret is asked again."""
     unpaid = reply.payment is not None and reply.payment.status in UNPAID
-    return isinstance(command, CreatePayment) and reply.refusal is None and unpaid and reply.client_secret is None
-
-
-def _command_id(kind: str) -> str:
-    return f"{kind}-{secrets.token_hex(8)}"
+    return asking.answered(reply) and not (reply.refusal is None and unpaid and reply.client_secret is None)

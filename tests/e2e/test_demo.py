@@ -14,6 +14,7 @@ import aio_pika
 import pytest
 from aio_pika.exceptions import ChannelNotFoundEntity
 
+from contracts import topology, transport
 from sandbox.demo import checks
 from sandbox.demo.scenarios import SCENARIOS
 from sandbox.services import notifications, orders
@@ -89,7 +90,7 @@ async def has_queue(vhost_url: str, name: str) -> bool:
 
 
 async def test_the_demo_shows_every_story_and_every_check_holds(launch: Launch, vhost_url: str, tmp_path: Path) -> None:
-    """The whole service plays nine stories in under a minute, all books agree, and only the named logs are left behind."""
+    """The whole service plays all stories in under a minute, all books agree, and only the named logs are left behind."""
     logs = tmp_path / "logs"  # with those of an earlier run, which tell another address
     logs.mkdir()
     (logs / "ingress.log").write_text('{"host": "127.0.0.1", "port": 9, "event": "listening"}\n')
@@ -102,6 +103,18 @@ async def test_the_demo_shows_every_story_and_every_check_holds(launch: Launch, 
     assert not await has_queue(vhost_url, orders.QUEUE.name)
     assert not await has_queue(vhost_url, notifications.QUEUE.name)
     assert left_in(tmp_path) == []
+
+
+async def test_a_check_that_fails_fails_the_demo(launch: Launch, vhost_url: str) -> None:
+    """A message among the dead letters is named, the logs are told of, and the exit code is 1."""
+    demo = launch("demo", "--payments", "1", "--settle", "1")
+    await demo.line(r"^Worker: ready", STARTED_S)
+    async with transport.publisher(vhost_url, "test") as publisher:
+        (await publisher.publish(topology.DEAD, "test", b"{}", kind="test")).require()
+    assert await demo.ended(DEMO_S) == 1
+    assert f"{topology.DEAD_LETTERS_QUEUE}: 1 messages" in demo.text()
+    assert f"1 of {len(checks.CHECKS)} checks FAIL" in demo.text()
+    assert "worker.log" in demo.text()
 
 
 @pytest.mark.timeout(CROWD_S + 60)

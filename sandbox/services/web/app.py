@@ -15,7 +15,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts import money
 from contracts.money import Money
-from sandbox.services.orders import Order, OrderService, PaymentRefused
+from sandbox.services.asking import PaymentRefused
+from sandbox.services.order import Order
+from sandbox.services.orders import OrderService
 from sandbox.services.web import pages
 from sandbox.services.web.pages import Checkout
 

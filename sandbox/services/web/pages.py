@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 from sandbox.services import amounts
-from sandbox.services.orders import Order
+from sandbox.services.order import Order
 
 CURRENCIES = ("eur", "usd", "gbp", "jpy", "kwd", "chf")
 

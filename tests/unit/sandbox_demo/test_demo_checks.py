@@ -4,10 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts.views import PaymentStatus
 from sandbox.demo import checks
-from sandbox.demo.evidence import Evidence, Expected, unsettled
-from sandbox.services.orders import Payment
+from sandbox.demo.evidence import Evidence, Expected, Totals, unsettled
 from tests.unit.sandbox_demo import books
 
 
@@ -39,6 +37,11 @@ SPOILT = {
     "nobody was charged twice, canceled orders not at all": books.sound(ledger=[books.entry(succeeded_charges=2)]),
     "one payment per order": books.sound(payments=[books.document(), books.document(_id="pay_1_2", captured=0)]),
     "both services heard what the story calls for": books.sound(notified=frozenset()),
+    "what is not ours is ignored, with the reason on record": books.sound(
+        expected={books.ORDER: Expected("succeeded", Totals(1999), foreign={"evt_1": "of the other mode"})},
+        ignored={"evt_1": "nobody's"},
+    ),
+    "an erased user is named nowhere": books.sound(named={"u-1": ["payments pay_1_1"]}),
     "sequences have no gaps": with_order(events=[(f"{books.PAYMENT}.2", books.event("payment.succeeded", 2))]),
     "outbox empty, nothing open, nothing for review": books.sound(payments=[books.document(unsent_at=books.AT)]),
     "queues, retry tiers, quarantine and dead letters empty": books.sound(queues={"payments.retry.5s": 1}),
@@ -68,16 +71,39 @@ def test_an_event_out_of_nowhere_fails() -> None:
 
 
 def test_a_canceled_order_that_was_charged_fails() -> None:
-    """One successful charge is one too many for an order that is canceled."""
+    """Money that stays is too much for an order that is canceled."""
     expected = {books.ORDER: Expected("canceled")}
     assert "nobody was charged twice, canceled orders not at all" in failing(books.sound(expected=expected))
 
 
+AGREE = "Stripe's ledger, the database and the order service agree"
+
+
 def test_money_that_the_order_service_does_not_know_of_fails() -> None:
-    """The order service's sum counts beside the ledger's and the database's."""
-    forgetful = with_order(payments={books.PAYMENT: Payment(books.PAYMENT, 2, PaymentStatus.SUCCEEDED, 0)})
-    detail = failing(forgetful)["Stripe's ledger, the database and the order service agree"]
-    assert detail == "o-1: charged 1999, database 1999, order service 0, due 1999"
+    """The order service's sum counts beside the ledger's, the database's and what is due."""
+    forgetful = with_order(payments={})
+    assert failing(forgetful)[AGREE] == "o-1: Stripe 1999, database 1999, order service 0, due 1999"
+
+
+def test_a_refund_that_nobody_heard_of_fails() -> None:
+    """What went back at Stripe must have gone back in every book."""
+    detail = failing(books.sound(ledger=[books.entry(refunded=700)]))[AGREE]
+    assert detail == "o-1: Stripe 1999 refunded 700, database 1999, order service 1999, due 1999"
+
+
+@pytest.mark.parametrize(
+    ("status", "holds"), [("needs_response", False), ("lost", False), ("won", True), ("warning_needs_response", True)]
+)
+def test_a_dispute_that_has_the_money_counts(status: str, *, holds: bool) -> None:
+    """Money that a dispute holds must be known to all; one that was won, or only asks, has none."""
+    disputes = [{"id": "du_1", "amount": 1999, "status": status}]
+    assert (AGREE not in failing(books.sound(ledger=[books.entry(disputes=disputes)]))) is holds
+
+
+def test_two_intents_with_money_fail() -> None:
+    """An order that keeps the money of two intents was charged twice, whatever each of them says."""
+    name = "nobody was charged twice, canceled orders not at all"
+    assert name in failing(books.sound(ledger=[books.entry(), books.entry(payment_intent="pi_2")]))
 
 
 def test_a_second_intent_at_stripe_fails() -> None:
@@ -124,6 +150,10 @@ def test_sound_books_are_settled() -> None:
         (books.sound(queues={"stripe.events": 3}), "3 messages in queues"),
         (books.sound(payments=[books.document(check_at=books.AT)]), "1 payments with something open"),
         (books.sound(payments=[books.document(unsent_at=books.AT)]), "1 payments with unsent events"),
+        (
+            books.sound(expected={books.ORDER: Expected("succeeded", foreign={"evt_1": "nobody's"})}),
+            "1 foreign events not looked at",
+        ),
         (with_order(events=[]), "2 events not heard by the order service"),
         (books.sound(notified=frozenset()), "1 events not heard by the notification service"),
     ],

@@ -7,10 +7,9 @@ from rich.console import Console
 
 from sandbox.demo import cli, crowd, screen
 from sandbox.demo.checks import Result
-from sandbox.demo.scenarios import SCENARIOS
 from sandbox.demo.screen import Row, Screen
 from sandbox.demo.show import row
-from sandbox.services.orders import PaymentRefused
+from sandbox.services.asking import PaymentRefused
 from sandbox.stripe.faults import KINDS
 from tests.unit.sandbox_demo import books
 from tests.unit.sandbox_demo.test_sample_services import ACCEPTED
@@ -60,24 +59,6 @@ def test_the_table_names_what_each_service_heard() -> None:
     assert row(found, found.orders[books.ORDER], "paid") == Row(
         books.ORDER, books.PAYMENT, "paid", "succeeded", "created, succeeded", "succeeded"
     )
-
-
-def test_every_scenario_ends_in_money_or_none() -> None:
-    """A story ends with a paid or a canceled payment, so that nothing is left open."""
-    assert {scenario.status for scenario in SCENARIOS} == {"succeeded", "canceled"}
-
-
-def test_the_notification_service_hears_of_endings_alone() -> None:
-    """What a story expects there is a part of what it expects at the order service."""
-    for scenario in SCENARIOS:
-        assert scenario.expected.at_notifications is not None
-        assert scenario.expected.at_orders is not None
-        assert scenario.expected.at_notifications <= scenario.expected.at_orders
-
-
-def test_a_seed_gives_the_same_crowd() -> None:
-    """Two draws of one seed are the same customers; another seed gives others."""
-    assert crowd.draw(50, 7, "a") == crowd.draw(50, 7, "a") != crowd.draw(50, 8, "a")
 
 
 def test_a_fault_rate_counts_for_every_kind() -> None:

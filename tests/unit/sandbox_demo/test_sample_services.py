@@ -6,17 +6,25 @@ from typing import Any
 import pytest
 
 from contracts.client import PaymentsClient
-from contracts.commands import Command, CreatePayment
+from contracts.commands import (
+    Command,
+    ConfirmPayment,
+    CreatePayment,
+    RefundPayment,
+    Resolution,
+    ResolvePayment,
+)
 from contracts.envelope import encode, wrap
 from contracts.errors import NoReply, NotStored
 from contracts.events import Event
 from contracts.replies import Refusal, RefusalCode, Reply, Verdict
-from contracts.views import PaymentStatus, PaymentView
-from sandbox.services import amounts, orders
-from sandbox.services.emails import Email
+from contracts.views import PaymentStatus, PaymentView, RefundStatus, RefundView
+from sandbox.services import asking, orders
+from sandbox.services.asking import PaymentRefused
 from sandbox.services.inbox import Inbox
-from sandbox.services.notifications import QUEUE, NotificationService
-from sandbox.services.orders import OrderService, PaymentRefused
+from sandbox.services.notifications import QUEUE
+from sandbox.services.order import Order
+from sandbox.services.orders import OrderService
 from tests.unit.sandbox_demo import books
 
 URL = "amqp://nobody"
@@ -53,7 +61,7 @@ class Answers(PaymentsClient):
         return answer
 
 
-def reply(verdict: Verdict, *, secret: str | None = None, code: RefusalCode | None = None) -> Reply:
+def reply(verdict: Verdict, *, secret: str | None = None, code: RefusalCode | None = None, **more: Any) -> Reply:
     view = PaymentView(
         payment_id=books.PAYMENT,
         order_id=books.ORDER,
@@ -67,7 +75,7 @@ def reply(verdict: Verdict, *, secret: str | None = None, code: RefusalCode | No
         updated_at=books.AT,
     )
     refusal = Refusal(code=code, message="no") if code else None
-    return Reply(command_id="c", verdict=verdict, payment=view, client_secret=secret, refusal=refusal)
+    return Reply(command_id="c", verdict=verdict, payment=view, client_secret=secret, refusal=refusal, **more)
 
 
 ACCEPTED = reply(Verdict.ACCEPTED, secret="pi_1_secret_2")
@@ -75,7 +83,7 @@ ACCEPTED = reply(Verdict.ACCEPTED, secret="pi_1_secret_2")
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(orders, "FIRST_WAIT_S", 0.0)
+    monkeypatch.setattr(asking, "FIRST_WAIT_S", 0.0)
 
 
 def shop(*answers: Reply | Exception) -> tuple[OrderService, Answers]:
@@ -111,40 +119,6 @@ def test_an_event_that_broke_its_handler_is_not_seen() -> None:
     with pytest.raises(RuntimeError, match="no room"):
         inbox.take(raw(books.event("payment.created", 1)))
     assert inbox.seen == set()
-
-
-def test_an_older_event_takes_nothing_back() -> None:
-    """An order that is paid stays paid when the news of the created payment comes late."""
-    service, _ = shop()
-    order = service.place("a book", 1999, "eur", "u-1", books.ORDER)
-    service.inbox.take(raw(books.event("payment.succeeded", 2)))
-    service.inbox.take(raw(books.event("payment.created", 1)))
-    assert (order.status, order.paid, len(order.events)) == ("succeeded", True, 2)
-
-
-def test_less_money_is_not_paid() -> None:
-    """An order counts as paid only when its whole amount was captured."""
-    service, _ = shop()
-    order = service.place("a book", 2999, "eur", "u-1", books.ORDER)
-    service.inbox.take(raw(books.event("payment.succeeded", 2)))
-    assert not order.paid
-
-
-def test_another_shops_order_is_left_alone() -> None:
-    """An event of an order that this service does not have changes nothing."""
-    service, _ = shop()
-    service.inbox.take(raw(books.event("payment.succeeded", 2)))
-    assert service.orders == {}
-
-
-def test_the_newest_payment_is_the_orders() -> None:
-    """The tenth payment of an order is newer than its ninth."""
-    service, _ = shop()
-    order = service.place("a book", 1999, "eur", "u-1", books.ORDER)
-    for number in (10, 9):
-        service.inbox.take(raw(books.event("payment.created", 1, payment_id=f"pay_1_{number}")))
-    assert order.payment is not None
-    assert order.payment.payment_id == "pay_1_10"
 
 
 @pytest.mark.parametrize(
@@ -206,65 +180,86 @@ async def test_waiting_for_events_ends_when_they_have_come() -> None:
     assert order.paid
 
 
-def mails(*events: Event) -> list[Email]:
-    sent: list[Email] = []
-    service = NotificationService(URL, lambda _event, email: sent.append(email), shop_url="http://shop")
-    for event in events:
-        service.inbox.take(raw(event))
-    return sent
+def refunded(name: str = "return-1") -> Reply:
+    refund = RefundView(refund_id=name, amount=700, status=RefundStatus.SUCCEEDED, at=books.AT)
+    return reply(Verdict.ACCEPTED, refund=refund)
 
 
-def test_the_mail_of_a_paid_order_names_the_amount() -> None:
-    """The customer reads what was received, in the currency's own way, and the payment's id."""
-    (mail,) = mails(books.event("payment.succeeded", 2))
-    assert (mail.to, mail.subject) == ("u-1@example.com", "We have received €19.99")
-    assert "2 January 2026, 03:04 UTC" in mail.body
-    assert books.PAYMENT in mail.body
+def paid(service: OrderService) -> Order:
+    order = service.place("a book", 1999, "eur", "u-1", books.ORDER)
+    service.inbox.take(raw(books.event("payment.succeeded", 2)))
+    return order
 
 
-def test_the_mail_of_a_declined_card_shows_the_way_back() -> None:
-    """It gives the bank's reason and where to try again."""
-    (mail,) = mails(books.event("payment.failed", 2))
-    assert "Your card was declined." in mail.body
-    assert "http://shop/orders/o-1/pay" in mail.body
+async def test_a_refund_is_named_after_its_return() -> None:
+    """The return's id is the refund's name, so that the same return is refunded once."""
+    service, client = shop(refunded())
+    refund = await service.refund(paid(service), "return-1", 700)
+    command = client.sent[0][0]
+    assert isinstance(command, RefundPayment)
+    assert (command.refund_id, command.amount, refund.refund_id) == ("return-1", 700, "return-1")
 
 
-def test_the_mail_of_a_last_decline_offers_no_retry() -> None:
-    """A payment that cannot be tried again has no link."""
-    event = books.event("payment.failed", 2)
-    last = event.model_copy(update={"attempt": event.attempt.model_copy(update={"can_retry": False})})  # type: ignore[union-attr]
-    (mail,) = mails(last)
-    assert "http://shop" not in mail.body
+async def test_a_refund_that_stripe_did_not_make_is_tried_under_the_next_name() -> None:
+    """A name whose refund failed is used up; everybody who tries again takes the same next one."""
+    service, client = shop(reply(Verdict.REFUSED, code=RefusalCode.PROVIDER_ERROR), refunded("return-1-2"))
+    await service.refund(paid(service), "return-1")
+    names = [command.refund_id for command, _ in client.sent if isinstance(command, RefundPayment)]
+    assert names == ["return-1", "return-1-2"]
 
 
-def test_a_cancel_before_any_terms_has_a_mail() -> None:
-    """A payment that was canceled before it was created has no amount to write of."""
-    (mail,) = mails(books.event("payment.canceled", 1, amount=0, currency=""))
-    assert "the payment for your order o-1 is canceled" in mail.body
+async def test_a_refund_of_too_much_is_not_tried_again() -> None:
+    """What payments refuses for good is raised after one try."""
+    service, client = shop(reply(Verdict.REFUSED, code=RefusalCode.NOT_REFUNDABLE))
+    with pytest.raises(PaymentRefused) as refused:
+        await service.refund(paid(service), "return-1", 5000)
+    assert (refused.value.code, len(client.sent)) == (RefusalCode.NOT_REFUNDABLE, 1)
 
 
-def test_no_mail_of_a_decline_after_the_money() -> None:
-    """News of the first card's decline that comes after the second card has paid is kept from the customer."""
-    sent = mails(books.event("payment.succeeded", 3), books.event("payment.failed", 2))
-    assert [mail.subject for mail in sent] == ["We have received €19.99"]
-
-
-def test_other_events_have_no_mail() -> None:
-    """A created payment is no news to the customer."""
-    assert mails(books.event("payment.created", 1)) == []
+async def test_a_refund_that_is_never_made_is_given_up() -> None:
+    """After twenty names a person must look."""
+    failing = [reply(Verdict.REFUSED, code=RefusalCode.PROVIDER_ERROR)] * orders.MAX_NAMES
+    service, client = shop(*failing)
+    with pytest.raises(PaymentRefused):
+        await service.refund(paid(service), "return-1")
+    assert len(client.sent) == orders.MAX_NAMES
 
 
 @pytest.mark.parametrize(
-    ("amount", "currency", "text"),
+    ("asked", "given_up", "decision"),
     [
-        (1999, "eur", "€19.99"),
-        (123456789, "usd", "$1,234,567.89"),
-        (980, "jpy", "¥980"),
-        (7250, "kwd", "KWD\N{NO-BREAK SPACE}7.250"),
-        (5050, "lak", "LAK\N{NO-BREAK SPACE}50.50"),
-        (500, "isk", "ISK\N{NO-BREAK SPACE}5.00"),
+        (books.event("payment.late_money", 3, remedy="ask", captured=1999), True, Resolution.REFUND),
+        (books.event("payment.late_money", 3, remedy="ask", captured=1999), False, Resolution.KEEP),
+        (books.event("payment.late_money", 3, remedy="ask", captured=2500), False, Resolution.REFUND),
+        (books.event("payment.fraud_warning", 3), False, Resolution.REFUND),
+        (books.event("payment.review_opened", 3), False, Resolution.KEEP),
     ],
+    ids=["given up", "still wanted", "not as asked", "fraud", "review"],
 )
-def test_amounts_have_stripes_decimals(amount: int, currency: str, text: str) -> None:
-    """An amount is written with as many decimals as Stripe counts."""
-    assert amounts.text(amount, currency) == text
+async def test_a_question_is_answered(asked: Event, decision: Resolution, *, given_up: bool) -> None:
+    """The shop keeps what it can still deliver for, and gives back the rest; the payment that was asked about is named."""
+    service, client = shop(reply(Verdict.ACCEPTED))
+    order = service.place("a book", 1999, "eur", "u-1", books.ORDER)
+    service.inbox.take(raw(asked))
+    order.given_up = given_up
+    assert await service.answer(order) is decision
+    command = client.sent[0][0]
+    assert isinstance(command, ResolvePayment)
+    assert (command.payment_id, command.decision) == (books.PAYMENT, decision)
+
+
+async def test_money_that_comes_twice_goes_back() -> None:
+    """An order that another payment has paid needs no second one, however right its amount."""
+    service, _ = shop(reply(Verdict.ACCEPTED))
+    order = paid(service)
+    service.inbox.take(raw(books.event("payment.late_money", 3, payment_id="pay_1_0", remedy="ask", captured=1999)))
+    assert await service.answer(order) is Resolution.REFUND
+
+
+async def test_who_confirms_without_a_way_back_is_alone() -> None:
+    """A saved card is charged off session when nobody can be sent to the bank's page."""
+    service, client = shop(reply(Verdict.ACCEPTED))
+    await service.confirm(paid(service), "pm_1")
+    command = client.sent[0][0]
+    assert isinstance(command, ConfirmPayment)
+    assert (command.off_session, command.return_url) == (True, None)

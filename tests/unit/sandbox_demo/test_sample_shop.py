@@ -6,7 +6,8 @@ import aiohttp
 import pytest
 
 from contracts.replies import RefusalCode, Verdict
-from sandbox.services.orders import Order, OrderService
+from sandbox.services.order import Order
+from sandbox.services.orders import OrderService
 from sandbox.services.web import server
 from sandbox.services.web.app import Shop, policy
 from sandbox.services.web.pages import Checkout

@@ -43,8 +43,13 @@ class HeldDispute:
     amount: int
     status: DisputeStatus
     due_by: datetime
+    charge_id: str
     funds: DisputeFunds = DisputeFunds.UNTOUCHED
     submitted: bool = False
+
+    @property
+    def inquiry(self) -> bool:
+        return self.status in {DisputeStatus.WARNING_NEEDS_RESPONSE, DisputeStatus.WARNING_UNDER_REVIEW}
 
     @property
     def answerable(self) -> bool:
@@ -68,4 +73,5 @@ class HeldDispute:
             funds=self.funds,
             due_by=self.due_by,
             submitted=self.submitted,
+            charge_id=self.charge_id,
         )

@@ -46,6 +46,16 @@ DECLINING = "pm_card_chargeDeclined"
 CHALLENGING = "pm_card_authenticationRequired"
 DEBIT = "pm_usBankAccount_success"
 METHODS = (VISA, DECLINING, CHALLENGING, DEBIT)
+SLOW_REFUND = "pm_card_pendingRefund"
+"""A good card whose refunds take their time."""
+
+KNOWN_METHODS = frozenset({*METHODS, SLOW_REFUND})
+
+
+UNCODED = "http_400"
+"""What the gateway calls a refusal to which Stripe gives no code."""
+
+AUTHENTICATION_REQUIRED = "authentication_required"
 
 
 class Fault(Enum):
@@ -135,6 +145,11 @@ class Held:
     def left(self) -> int:
         """What Stripe would still refund."""
         return 0 if self.disputed else self.received - self.given_back
+
+    @property
+    def capturable(self) -> int:
+        """What is held and not taken; a capture that was not the last may have left nothing."""
+        return self.amount - self.received if self.status is Status.REQUIRES_CAPTURE else 0
 
     def ledger(self) -> Ledger:
         """What a read finds beside the intent."""
@@ -270,12 +285,12 @@ class FakeStripe:
         """The cardholder's bank takes the money back, or asks first."""
         held = self.intents[intent_id]
         status = DisputeStatus.WARNING_NEEDS_RESPONSE if inquiry else DisputeStatus.NEEDS_RESPONSE
-        dispute = HeldDispute(self._new("dp"), amount, status, now + timedelta(days=10))
+        charge = next(charge for charge in held.charges if charge.good)
+        dispute = HeldDispute(self._new("dp"), amount, status, now + timedelta(days=10), charge.id)
         held.disputes.append(dispute)
         self._tell_dispute(held, dispute, "created")
         if not inquiry:
-            dispute.funds = DisputeFunds.WITHDRAWN
-            self._tell_dispute(held, dispute, "funds_withdrawn")
+            self._withdraw(held, dispute)
         return dispute.id
 
     def move_dispute(self, dispute_id: str, status: DisputeStatus) -> None:
@@ -285,11 +300,18 @@ class FakeStripe:
         over = not dispute.open
         self._tell_dispute(held, dispute, "closed" if over else "updated")
         if dispute.holds_money and not was:
-            dispute.funds = DisputeFunds.WITHDRAWN
-            self._tell_dispute(held, dispute, "funds_withdrawn")
+            self._withdraw(held, dispute)
         if status is DisputeStatus.WON:
             dispute.funds = DisputeFunds.REINSTATED
             self._tell_dispute(held, dispute, "funds_reinstated")
+
+    def _withdraw(self, held: Held, dispute: HeldDispute) -> None:
+        """The money leaves. A refund that is still on its way fails: the customer has the money by the dispute."""
+        dispute.funds = DisputeFunds.WITHDRAWN
+        self._tell_dispute(held, dispute, "funds_withdrawn")
+        for refund in held.refunds:
+            if refund.status is RefundStatus.PENDING:
+                self.move_refund(refund.id, RefundStatus.FAILED)
 
     def warn(self, intent_id: str) -> None:
         """The card network reports fraud."""
@@ -381,10 +403,10 @@ class FakeStripe:
         held = self.intents[call.intent_id]
         if call.operation is not Operation.CONFIRM or held.status not in CONFIRMABLE:
             return None
-        if call.params["payment_method"] not in METHODS:
+        if call.params["payment_method"] not in KNOWN_METHODS:
             return _refused(Result.REFUSED, "resource_missing", "No such PaymentMethod", "payment_method")
         if "return_url" not in call.params and not call.params.get("off_session"):
-            return _refused(Result.REFUSED, "InvalidRequestError", "You must provide a `return_url`.", "return_url")
+            return _refused(Result.REFUSED, UNCODED, "You must provide a `return_url`.", "return_url")
         return None
 
     def _create(self, call: Call, now: datetime) -> Said:
@@ -406,14 +428,14 @@ class FakeStripe:
         held = self.intents[call.intent_id or ""]
         if held.status not in CONFIRMABLE:
             return _conflict(held)
-        self._attempt(held, call.params["payment_method"])
+        self._attempt(held, call.params["payment_method"], off_session=call.params.get("off_session", False))
         snapshot = held.snapshot()
         if held.status is Status.REQUIRES_PAYMENT_METHOD:
             found = held.error
             assert found is not None
             problem = StripeProblem(found.code or "", found.message or "", decline=found)
             return Said(Result.DECLINED, snapshot, problem=problem)
-        return Said(Result.DONE, snapshot)
+        return Said(Result.DONE, replace(snapshot, charge=held.charge()))
 
     def _cancel(self, call: Call, _now: datetime) -> Said:
         held = self.intents[call.intent_id or ""]
@@ -427,9 +449,9 @@ class FakeStripe:
         held = self.intents[call.intent_id or ""]
         if held.status is not Status.REQUIRES_CAPTURE:
             return _conflict(held)
-        amount = call.params.get("amount_to_capture", held.amount - held.received)
-        if amount > held.amount - held.received:
-            return _refused(Result.REFUSED, "amount_too_large", "More than is held.", "amount_to_capture")
+        amount = call.params.get("amount_to_capture", held.capturable)
+        if amount > held.capturable:
+            return _refused(Result.REFUSED, "amount_too_large", "More than is held.")
         final = call.params.get("final_capture", True)
         if not final and not held.several:
             return _refused(Result.REFUSED, "payment_intent_invalid_parameter", "Not available.", "final_capture")
@@ -439,26 +461,30 @@ class FakeStripe:
     def _capture_of(self, held: Held, amount: int, *, final: bool) -> None:
         charge = next(charge for charge in held.charges if charge.good)
         charge.taken += amount
-        if final or held.received == held.amount:
+        if final:
             self._tell_charge(held, charge, "charge.captured")
             self._move(held, Status.SUCCEEDED)
-        else:
+        else:  # also when nothing is left: only a final capture, or time, ends it
             self._tell(held, "amount_capturable_updated")
 
     def _refund_call(self, call: Call, _now: datetime) -> Said:
         held, amount = self.intents[call.params["payment_intent"]], call.params["amount"]
+        if not any(charge.good for charge in held.charges):
+            return _refused(Result.CONFLICT, "payment_intent_unexpected_state", "No successful charge to refund.")
+        if not held.received:
+            return _refused(Result.REFUSED, UNCODED, "This uncaptured Charge was created by a PaymentIntent.", "charge")
+        if held.given_back >= held.received:
+            return _refused(Result.CONFLICT, "charge_already_refunded", "The charge has already been refunded.")
         if held.disputed:
             return _refused(Result.CONFLICT, "charge_disputed", "The charge has been charged back.")
-        if held.received and held.given_back >= held.received:
-            return _refused(Result.CONFLICT, "charge_already_refunded", "The charge has already been refunded.")
         if amount > held.left:
-            return _refused(Result.REFUSED, "InvalidRequestError", "Greater than the unrefunded amount.", "amount")
+            return _refused(Result.CONFLICT, UNCODED, "Greater than the unrefunded amount.", "amount")
         refund = self._refund_of(held, amount, call.params["metadata"], call.params.get("reason"))
         return Said(Result.DONE, refund=refund.snapshot())
 
     def _refund_of(self, held: Held, amount: int, metadata: dict[str, str], reason: str | None) -> HeldRefund:
-        """A card's refund succeeds at once, a debit's when the bank has taken it."""
-        status = RefundStatus.PENDING if held.method_kind == DEBIT else RefundStatus.SUCCEEDED
+        """Most cards' refunds succeed at once, a debit's when the bank has taken it."""
+        status = RefundStatus.PENDING if held.method_kind in {DEBIT, SLOW_REFUND} else RefundStatus.SUCCEEDED
         refund = HeldRefund(self._new("re"), amount, status, dict(metadata), reason)
         held.refunds.append(refund)
         self._tell_refund(held, refund, "refund.created")
@@ -472,36 +498,38 @@ class FakeStripe:
 
     def _evidence(self, call: Call, _now: datetime) -> Said:
         held, dispute = self._dispute(call.about or "")
-        if not dispute.answerable:
-            return _refused(Result.REFUSED, "InvalidRequestError", "This dispute is already submitted or closed.")
+        if not dispute.open:
+            return _refused(Result.REFUSED, UNCODED, "This dispute is already closed")
         if call.params["submit"]:
             dispute.submitted = True
-            inquiry = dispute.status is DisputeStatus.WARNING_NEEDS_RESPONSE
-            dispute.status = DisputeStatus.WARNING_UNDER_REVIEW if inquiry else DisputeStatus.UNDER_REVIEW
+            dispute.status = DisputeStatus.WARNING_UNDER_REVIEW if dispute.inquiry else DisputeStatus.UNDER_REVIEW
         self._tell_dispute(held, dispute, "updated")
         return Said(Result.DONE, dispute=dispute.snapshot())
 
     def _accept(self, call: Call, _now: datetime) -> Said:
+        """A dispute is lost; of an inquiry that nobody answers nothing is left."""
         held, dispute = self._dispute(call.about or "")
-        if not dispute.answerable:
-            return _refused(Result.REFUSED, "InvalidRequestError", "This dispute is already closed.")
-        dispute.status = DisputeStatus.LOST
+        if not dispute.open:
+            return _refused(Result.REFUSED, UNCODED, "This dispute is already closed")
+        dispute.status = DisputeStatus.WARNING_CLOSED if dispute.inquiry else DisputeStatus.LOST
         self._tell_dispute(held, dispute, "closed")
         return Said(Result.DONE, dispute=dispute.snapshot())
 
-    def _attempt(self, held: Held, method: str) -> None:
+    def _attempt(self, held: Held, method: str, *, off_session: bool = False) -> None:
         held.method, held.method_kind, held.error = self._new("pm"), method, None
-        if method == CHALLENGING:
+        if method == CHALLENGING and not off_session:
             held.action = "redirect_to_url"
             self._move(held, Status.REQUIRES_ACTION)
             return
-        if method == VISA:
+        if method in {VISA, SLOW_REFUND}:
             self._pay(held)
             return
         charge = Charge(self._new("ch"), held.method)
         held.charges.append(charge)
         if method == DECLINING:
             self._decline(held, charge, "generic_decline")
+        elif method == CHALLENGING:  # nobody is there to act
+            self._decline(held, charge, AUTHENTICATION_REQUIRED, code=AUTHENTICATION_REQUIRED)
         else:
             self._move(held, Status.PROCESSING)
 
@@ -521,8 +549,8 @@ class FakeStripe:
         self._tell_charge(held, charge)
         self._move(held, Status.SUCCEEDED)
 
-    def _decline(self, held: Held, charge: Charge, code: str) -> None:
-        held.error = Decline("card_declined", code, "Your card was declined.", charge.id, held.method, "card")
+    def _decline(self, held: Held, charge: Charge, why: str, code: str = "card_declined") -> None:
+        held.error = Decline(code, why, "Your card was declined.", charge.id, held.method, "card")
         self._tell_charge(held, charge)
         self._move(held, Status.REQUIRES_PAYMENT_METHOD)
 

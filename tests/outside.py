@@ -6,7 +6,6 @@ from datetime import datetime
 
 from contracts.views import DisputeStatus, RefundStatus
 from tests.fake_stripe import FakeStripe, Held
-from worker.domain.record import Status
 
 Act = Callable[[], object]
 
@@ -24,8 +23,8 @@ def happens(stripe: FakeStripe, held: Held, chance: random.Random, now: datetime
 def possible(stripe: FakeStripe, held: Held, chance: random.Random, now: datetime) -> list[Act]:
     """What can happen, by Stripe's own rules."""
     acts: list[Act] = []
-    if held.status is Status.REQUIRES_CAPTURE:
-        amount = chance.randint(1, held.amount - held.received)
+    if held.capturable:
+        amount = chance.randint(1, held.capturable)
         acts.append(lambda: stripe.capture(held.id, amount))
     if not held.received:
         return acts

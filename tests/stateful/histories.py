@@ -117,7 +117,7 @@ class Life:
             acts.append(Act(asked, lambda payment: payment.status is held.status))
         if held.status in CANCELABLE and self.script.random() < 0.2:
             acts.append(Act(cancel(f"cancel-{number}"), lambda payment: payment.status is held.status))
-        if held.status is Status.REQUIRES_CAPTURE:
+        if held.capturable:
             acts.append(self._capture(held, number))
         if held.left:
             part = self.script.randint(1, held.left)
@@ -136,7 +136,7 @@ class Life:
         return Act(asked, heard_of)
 
     def _capture(self, held: Held, number: int) -> Act:
-        left = held.amount - held.received
+        left = held.capturable
         part = self.script.randint(1, left)
         final = not held.several or self.script.random() < 0.5
         asked = capture(f"capture-{number}", amount=part, final=final)

@@ -5,7 +5,7 @@ all of it; the outcome is one of a closed set, and any exception that is not lis
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -38,35 +38,36 @@ MAX_PARTS = 1000
 
 CONFLICTS = frozenset(
     {
-        "payment_intent_unexpected_state",
-        "payment_intent_incompatible_payment_method",
         "capture_charge_authorization_expired",
         "charge_already_captured",
         "charge_already_refunded",
         "charge_disputed",
         "charge_expired_for_capture",
+        "intent_invalid_state",
+        "payment_intent_unexpected_state",
+        "refund_disputed_payment",
     },
 )
 """The object is not in the state that the call needs: read it and apply the truth (rule 18)."""
 
 REFUSALS = frozenset(
     {
-        None,  # older checks of Stripe's answer 400 with a message and no code
+        None,  # many checks of Stripe's answer 400 with a message and no code: a dispute that is closed, a missing return URL
+        # what was asked for
         "amount_too_large",
         "amount_too_small",
-        "authentication_required",
         "balance_insufficient",
         "capture_unauthorized_payment",
         "charge_exceeds_source_limit",
         "charge_exceeds_transaction_limit",
+        "charge_invalid_parameter",
+        "charge_not_refundable",
         "country_unsupported",
-        "currency_not_supported",
-        "customer_tax_location_invalid",
+        "dispute_evidence_page_limit_exceeded",
         "email_invalid",
-        "incorrect_number",
-        "insufficient_funds",
         "invalid_characters",
-        "invalid_payment_method",
+        "invalid_charge_amount",
+        "livemode_mismatch",
         "parameter_invalid_empty",
         "parameter_invalid_integer",
         "parameter_invalid_string_blank",
@@ -74,9 +75,33 @@ REFUSALS = frozenset(
         "parameter_missing",
         "parameter_unknown",
         "parameters_exclusive",
+        "payment_intent_invalid_parameter",
+        "payment_intent_rate_limit_exceeded",
+        "resource_missing",
+        "testmode_charges_only",
+        "url_invalid",
+        # who is to pay, and with what
+        "account_closed",
+        "acss_debit_session_incomplete",
+        "authentication_required",
+        "bank_account_bad_routing_numbers",
+        "bank_account_declined",
+        "bank_account_restricted",
+        "bank_account_unusable",
+        "card_decline_rate_limit_exceeded",
+        "customer_max_payment_methods",
+        "customer_tax_location_invalid",
+        "debit_not_authorized",
+        "expired_payment_method",
+        "incorrect_number",
+        "india_recurring_payment_mandate_canceled",
+        "insufficient_funds",
+        "invalid_source_usage",
+        "missing",
+        "no_account",
         "payment_intent_action_required",
         "payment_intent_authentication_failure",
-        "payment_intent_invalid_parameter",
+        "payment_intent_incompatible_payment_method",
         "payment_intent_konbini_rejected_confirmation_number",
         "payment_intent_mandate_invalid",
         "payment_intent_payment_attempt_expired",
@@ -95,17 +120,19 @@ REFUSALS = frozenset(
         "payment_method_unactivated",
         "payment_method_unexpected_state",
         "payment_method_unsupported_type",
-        "refund_disputed_payment",
-        "resource_missing",
-        "return_url_required",
-        "testmode_charges_only",
+        "refer_to_customer",
         "token_already_used",
         "token_in_use",
-        "url_invalid",
     },
 )
 """Definite answers that a caller can cause. Source: Stripe docs, "Error codes". Any other code waits for a person."""
 
+MORE_THAN_IS_LEFT = frozenset({None, "amount_too_large"})
+"""How Stripe refuses a refund of more than is left of a charge, beside the parameter's name: mostly without a code."""
+
+
+Ask = Callable[[Any], Awaitable[stripe.ListObject[Any]]]
+"""A list of Stripe's, by its parameters."""
 
 Performed = stripe.PaymentIntent | stripe.Refund | stripe.Dispute
 
@@ -171,7 +198,7 @@ class StripeGateway:
                 found = await self._perform(call)
             said = _said(found)
         except stripe.StripeError as error:
-            return _refused(call, payment, error, classify(error))
+            return _refused(call, payment, error, _result(call, error))
         except Exception as error:  # noqa: BLE001 - rule 18: any exception that is not listed is unknown
             return _unknown(call, payment, error)
         response = found.last_response
@@ -185,7 +212,9 @@ class StripeGateway:
         )
 
     async def _perform(self, call: Call) -> Performed:
-        stripe_api, options, params = self.client.v1, _options(call), _params(call)
+        stripe_api = self.client.v1
+        options: Any = {"idempotency_key": call.key}
+        params: Any = call.params
         match call.operation:
             case Operation.CREATE:
                 return await stripe_api.payment_intents.create_async(params, options)
@@ -210,10 +239,9 @@ class StripeGateway:
 
     async def _ledger(self, intent_id: str) -> Ledger:
         """All refunds and disputes of an intent; of either a page of a hundred is almost always all."""
-        params: Any = {"payment_intent": intent_id, "limit": 100}
         async with asyncio.timeout(DEADLINE_S):
-            refunds = [item async for item in _all(await self.client.v1.refunds.list_async(params))]
-            disputes = [item async for item in _all(await self.client.v1.disputes.list_async(params))]
+            refunds = await _parts(self.client.v1.refunds.list_async, intent_id)
+            disputes = await _parts(self.client.v1.disputes.list_async, intent_id)
         return Ledger(tuple(map(refund_of, refunds)), tuple(map(dispute_of, disputes)))
 
     async def _search(self, payment: Payment, since: datetime, until: datetime) -> dict[str, Any] | None:
@@ -221,7 +249,7 @@ class StripeGateway:
         params: Any = {"created": {"gte": int(since.timestamp()), "lte": int(until.timestamp()) + 1}, "limit": 100}
         async with asyncio.timeout(FIND_DEADLINE_S):
             while True:
-                page = await self._page(params)
+                page = await _page(self.client.v1.payment_intents.list_async, params)
                 for found in map(_json, page.data):
                     owner = owner_of(found)
                     if (owner.payment_id, owner.deployment) == (payment.id, payment.deployment):
@@ -229,15 +257,6 @@ class StripeGateway:
                 if not page.has_more or not page.data:
                     return None
                 params = params | {"starting_after": page.data[-1].id}
-
-    async def _page(self, params: Any) -> stripe.ListObject[stripe.PaymentIntent]:
-        """One page of a list. It changes nothing at Stripe, so it is asked for again, whatever went wrong."""
-        for _ in range(PAGE_TRIES - 1):
-            try:
-                return await self.client.v1.payment_intents.list_async(params)
-            except Exception:  # noqa: BLE001 - rule 18 lists what an answer can be; for a page all others are "again"
-                await asyncio.sleep(PAGE_PAUSE_S)
-        return await self.client.v1.payment_intents.list_async(params)
 
 
 def classify(error: stripe.StripeError) -> Result:
@@ -256,6 +275,18 @@ def classify(error: stripe.StripeError) -> Result:
             return Result.CONFLICT
         return Result.REFUSED if error.code in REFUSALS else Result.UNLISTED
     return Result.UNKNOWN
+
+
+def _result(call: Call, error: stripe.StripeError) -> Result:
+    """The result of a payment's call. That less is left of a charge than we know is a conflict like that nothing is left.
+
+    Somebody has refunded at Stripe: read, and tell what can still be refunded.
+    """
+    result = classify(error)
+    if result is Result.REFUSED and call.operation is Operation.REFUND:
+        field = getattr(error, "param", None)
+        return Result.CONFLICT if field == "amount" and error.code in MORE_THAN_IS_LEFT else result
+    return result
 
 
 def _replayed(headers: Mapping[str, str] | None) -> bool:
@@ -299,14 +330,27 @@ def _unknown(call: Call, payment: Payment, error: Exception) -> Answer:
     return Answer(call_id=call.id, result=Result.UNKNOWN, version=payment.version, problem=problem)
 
 
-async def _all(page: stripe.ListObject[Any]) -> AsyncIterator[dict[str, Any]]:
-    """Every item of a list, page by page, oldest last. Raises OverflowError for more than any payment has."""
-    seen = 0
-    async for item in page.auto_paging_iter():
-        seen += 1
-        if seen > MAX_PARTS:
-            raise OverflowError(f"more than {MAX_PARTS} of them")
-        yield _json(item)
+async def _parts(ask: Ask, intent_id: str) -> list[dict[str, Any]]:
+    """Every item of a list of an intent's. Raises OverflowError for more than any payment has."""
+    params: dict[str, Any] = {"payment_intent": intent_id, "limit": 100}
+    found: list[dict[str, Any]] = []
+    while len(found) <= MAX_PARTS:
+        page = await _page(ask, params)
+        found += map(_json, page.data)
+        if not page.has_more or not page.data:
+            return found
+        params = params | {"starting_after": page.data[-1].id}
+    raise OverflowError(f"more than {MAX_PARTS} of them")
+
+
+async def _page(ask: Ask, params: Any) -> stripe.ListObject[Any]:
+    """One page of a list. It changes nothing at Stripe, so it is asked for again, whatever went wrong."""
+    for _ in range(PAGE_TRIES - 1):
+        try:
+            return await ask(params)
+        except Exception:  # noqa: BLE001 - rule 18 lists what an answer can be; for a page all others are "again"
+            await asyncio.sleep(PAGE_PAUSE_S)
+    return await ask(params)
 
 
 def _said(found: Performed) -> dict[str, Any]:
@@ -316,14 +360,6 @@ def _said(found: Performed) -> dict[str, Any]:
     if isinstance(found, stripe.Dispute):
         return {"dispute": dispute_of(_json(found))}
     return {"intent": intent_of(_json(found))}
-
-
-def _options(call: Call) -> Any:
-    return {"idempotency_key": call.key}
-
-
-def _params(call: Call) -> Any:
-    return call.params
 
 
 def _target(call: Call) -> str:

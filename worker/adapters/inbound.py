@@ -103,8 +103,11 @@ class Inbound:
         return report
 
     async def _payment_of(self, event: StripeEvent) -> tuple[str | None, str]:
-        """Find the payment by metadata, else by the intent's id, else by asking Stripe whose intent it is."""
-        if event.owner.payment_id is not None:
+        """Find the payment by metadata, else by the intent's id, else by asking Stripe whose intent it is.
+
+        Metadata is ours only as a whole: to a refund made in the dashboard anybody may have written a `payment_id`.
+        """
+        if None not in {event.owner.payment_id, event.owner.order_id, event.owner.deployment}:
             return self._ours(event.owner)
         assert event.intent_id is not None
         known: Payment | None = await self._store.by_intent(event.intent_id)

@@ -1,7 +1,8 @@
 """Stripe's objects as JSON → our frozen messages. Reads only the fields that decide; everything may be missing.
 
 Source: Stripe API reference, objects PaymentIntent, Charge, Refund, Dispute and Error, of the pinned version
-(gateway.API_VERSION). An amount that is no whole number is unreadable: nothing is ever rounded.
+(gateway.API_VERSION). An amount that is no whole number is unreadable: nothing is ever rounded. Where an object holds no
+text although it should, there is none: what is not text would mean something else to the database and to our readers.
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,15 @@ from worker.domain.record import Status
 from worker.ports import Owner
 
 Json = Mapping[str, Any]
+
+MOST = 10**15
+"""More than Stripe takes in any currency, and far less than MongoDB's eight bytes hold."""
+
+LAST_MOMENT = 32_503_680_000
+"""The year 3000: no deadline is later, and days can still be added."""
+
+REFUND_STATUSES = {status.value: status for status in RefundStatus if status is not RefundStatus.REQUESTED}
+"""A refund that is only requested is ours; Stripe knows no such word."""
 
 INTENT_STATUSES = {
     status.value: status
@@ -41,18 +51,18 @@ def intent_of(found: Json) -> Intent:
         action = found.get("next_action") or {}
         redirect = action.get("redirect_to_url") or {}
         return Intent(
-            id=str(found["id"]),
+            id=named(found["id"]),
             status=status,
             amount=whole(found["amount"]),
-            amount_received=whole(found.get("amount_received") or 0),
-            currency=str(found["currency"]),
+            amount_received=whole(found.get("amount_received", 0)),
+            currency=named(found["currency"]),
             latest_charge_id=id_of(found.get("latest_charge")),
             decline=decline_of(error) if error else None,
-            cancellation_reason=found.get("cancellation_reason"),
-            action=action.get("type"),
+            cancellation_reason=text_of(found.get("cancellation_reason")),
+            action=text_of(action.get("type")),
             charge=_expanded(found.get("latest_charge")),
-            client_secret=found.get("client_secret"),
-            redirect_url=redirect.get("url"),
+            client_secret=text_of(found.get("client_secret")),
+            redirect_url=text_of(redirect.get("url")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"payment intent: {type(error).__name__} {error}") from error
@@ -67,8 +77,8 @@ def charge_of(charge: Json) -> Charge:
     """What a good charge says beside its outcome."""
     card = (charge.get("payment_method_details") or {}).get("card") or {}
     return Charge(
-        id=str(charge["id"]),
-        receipt_url=_text(charge.get("receipt_url")),
+        id=named(charge["id"]),
+        receipt_url=text_of(charge.get("receipt_url")),
         capture_before=None if charge.get("captured") else _moment(card.get("capture_before")),
     )
 
@@ -78,13 +88,13 @@ def refund_of(found: Json) -> RefundFact:
     try:
         metadata = found.get("metadata") or {}
         return RefundFact(
-            id=str(found["id"]),
+            id=named(found["id"]),
             amount=whole(found["amount"]),
-            status=RefundStatus(found["status"]),
-            refund_id=_text(metadata.get("refund_id")),
-            payment_id=_text(metadata.get("payment_id")),
-            reason=_text(found.get("reason")),
-            failure=_text(found.get("failure_reason")),
+            status=REFUND_STATUSES[found["status"]],
+            refund_id=text_of(metadata.get("refund_id")),
+            payment_id=text_of(metadata.get("payment_id")),
+            reason=text_of(found.get("reason")),
+            failure=text_of(found.get("failure_reason")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"refund: {type(error).__name__} {error}") from error
@@ -96,10 +106,10 @@ def dispute_of(found: Json) -> DisputeFact:
         details = found.get("evidence_details") or {}
         moved = len(found.get("balance_transactions") or ())
         return DisputeFact(
-            id=str(found["id"]),
+            id=named(found["id"]),
             amount=whole(found["amount"]),
             status=DisputeStatus(found["status"]),
-            reason=_text(found.get("reason")),
+            reason=text_of(found.get("reason")),
             funds=(DisputeFunds.UNTOUCHED, DisputeFunds.WITHDRAWN, DisputeFunds.REINSTATED)[min(moved, 2)],
             due_by=_moment(details.get("due_by")),
             submitted=bool(details.get("submission_count")),
@@ -110,42 +120,52 @@ def dispute_of(found: Json) -> DisputeFact:
 
 
 def whole(value: Any) -> int:
-    """An amount: a whole number of minor units, and nothing that merely looks like one. Raises TypeError."""
+    """An amount: a whole number of minor units, and nothing that merely looks like one. Raises TypeError, ValueError."""
     if type(value) is not int:
         raise TypeError(f"an amount that is {type(value).__name__}")
+    if not 0 <= value <= MOST:
+        raise ValueError("an amount that nobody has")
+    return value
+
+
+def named(value: Any) -> str:
+    """What identifies an object, or says what its amount means. Raises TypeError where there is none."""
+    if not isinstance(value, str) or not value:
+        raise TypeError("an object without its name")
     return value
 
 
 def _moment(value: Any) -> datetime | None:
-    return datetime.fromtimestamp(value, UTC) if type(value) is int else None
+    """A time in seconds. Zero is how Stripe says that there is none (API reference, `evidence_details.due_by`)."""
+    return datetime.fromtimestamp(value, UTC) if type(value) is int and 0 < value < LAST_MOMENT else None
 
 
 def decline_of(error: Json) -> Decline:
     """Why an attempt failed: an API error, or an intent's `last_payment_error`; both have this shape."""
     method = error.get("payment_method") or {}
     return Decline(
-        code=error.get("code"),
-        decline_code=error.get("decline_code"),
-        message=error.get("message"),
+        code=text_of(error.get("code")),
+        decline_code=text_of(error.get("decline_code")),
+        message=text_of(error.get("message")),
         charge_id=id_of(error.get("charge")),
         payment_method_id=id_of(method),
-        payment_method_type=method.get("type") if isinstance(method, Mapping) else None,
+        payment_method_type=text_of(method.get("type")) if isinstance(method, Mapping) else None,
     )
 
 
 def charge_decline_of(charge: Json) -> Decline:
     """Why a charge failed."""
     outcome = charge.get("outcome") or {}
-    code = charge.get("failure_code")
-    reason = outcome.get("reason")
+    code = text_of(charge.get("failure_code"))
+    reason = text_of(outcome.get("reason"))
     details = charge.get("payment_method_details") or {}
     return Decline(
         code=code,
         decline_code=reason if code == "card_declined" else None,
-        message=charge.get("failure_message"),
-        charge_id=str(charge["id"]),
+        message=text_of(charge.get("failure_message")),
+        charge_id=named(charge["id"]),
         payment_method_id=id_of(charge.get("payment_method")),
-        payment_method_type=details.get("type"),
+        payment_method_type=text_of(details.get("type")),
     )
 
 
@@ -153,14 +173,14 @@ def owner_of(found: Json) -> Owner:
     """Whose object it is, by the metadata that our create put there."""
     metadata = found.get("metadata") or {}
     return Owner(
-        payment_id=_text(metadata.get("payment_id")),
-        order_id=_text(metadata.get("order_id")),
-        deployment=_text(metadata.get("deployment")),
+        payment_id=text_of(metadata.get("payment_id")),
+        order_id=text_of(metadata.get("order_id")),
+        deployment=text_of(metadata.get("deployment")),
     )
 
 
-def _text(value: Any) -> str | None:
-    """Metadata is text; anything else would mean something to the database."""
+def text_of(value: Any) -> str | None:
+    """Text, if it is any."""
     return value if isinstance(value, str) else None
 
 
@@ -168,4 +188,4 @@ def id_of(value: Any) -> str | None:
     """An id that may be expanded to its object."""
     if isinstance(value, Mapping):
         value = value.get("id")
-    return _text(value)
+    return text_of(value) or None

@@ -17,14 +17,15 @@ from worker.adapters.documents import to_the_millisecond
 from worker.adapters.gateway import API_VERSION
 from worker.adapters.snapshots import (
     Json,
-    Unreadable,
     charge_decline_of,
     charge_of,
     dispute_of,
     id_of,
     intent_of,
+    named,
     owner_of,
     refund_of,
+    text_of,
     whole,
 )
 from worker.domain.customer_messages import CustomerCommand
@@ -184,7 +185,7 @@ def stripe_event(raw: bytes, *, livemode: bool) -> StripeEvent:
         raise InvalidMessage(f"body has {len(raw)} bytes, at most {envelope.MAX_BODY_BYTES} are read")
     try:
         found = from_json(raw, allow_inf_nan=False)  # refuses half surrogates, which no database keeps
-        event_id, kind, about = str(found["id"]), str(found["type"]), found["data"]["object"]
+        event_id, kind, about = named(found["id"]), named(found["type"]), found["data"]["object"]
         if not isinstance(about, Mapping):
             raise TypeError("data.object")  # noqa: TRY301 - one place turns every kind of nonsense into one error
     except (ValueError, KeyError, TypeError) as error:
@@ -203,7 +204,7 @@ def stripe_event(raw: bytes, *, livemode: bool) -> StripeEvent:
         return event(changed)
     try:
         return event(_news(event_id, kind, intent_id, about))
-    except (Unreadable, KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return event(changed)
 
 
@@ -233,15 +234,15 @@ def _news(event_id: str, kind: str, intent_id: str, about: Json) -> News:
     if kind == REFUND_TOTAL:
         return RefundTotal(**common, amount_refunded=whole(about["amount_refunded"]))
     if kind.startswith(WARNING_EVENTS):
-        return WarningSeen(**common, warning_id=str(about["id"]), fraud_type=about.get("fraud_type"))
+        return WarningSeen(**common, warning_id=named(about["id"]), fraud_type=text_of(about.get("fraud_type")))
     if kind in REVIEW_EVENTS:
         opened = kind == "review.opened"
         reason = about.get("reason") if opened else about.get("closed_reason")
-        return ReviewSeen(**common, review_id=str(about["id"]), open=opened, reason=reason)
+        return ReviewSeen(**common, review_id=named(about["id"]), open=opened, reason=text_of(reason))
     failed = kind == "charge.failed"
     return ChargeSeen(
         **common,
-        charge_id=str(about["id"]),
+        charge_id=named(about["id"]),
         decline=charge_decline_of(about) if failed else None,
         charge=None if failed else charge_of(about),
     )

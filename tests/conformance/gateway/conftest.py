@@ -10,6 +10,7 @@ import pytest
 from sandbox.stripe.app import create_app
 from sandbox.stripe.faults import Shot, read_fault
 from sandbox.stripe.server import serve
+from tests.conformance.gateway.at_stripe import AtStripe, InMemory, Simulated
 from tests.fake_gateway import FakeGateway
 from tests.fake_stripe import FakeStripe, Fault
 from worker.adapters.gateway import StripeGateway
@@ -32,18 +33,18 @@ TRIES = 20
 
 @dataclass
 class Subject:
-    """A gateway, how to break its requests, and how many intents Stripe holds."""
+    """A gateway, how to break its requests, and the Stripe behind it."""
 
     gateway: Gateway
     broken: Callable[[Fault], None]
     mended: Callable[[], None]
-    intents: Callable[[], int]
+    stripe: AtStripe
 
 
 def fake() -> Subject:
     stripe, faults = FakeStripe(), [Fault.NONE]
     gateway = FakeGateway(stripe, lambda: datetime.now(UTC), lambda: faults[-1])
-    return Subject(gateway, faults.append, lambda: faults.append(Fault.NONE), lambda: len(stripe.intents))
+    return Subject(gateway, faults.append, lambda: faults.append(Fault.NONE), InMemory(stripe))
 
 
 @pytest.fixture(params=["fake", "simulator"])
@@ -61,5 +62,5 @@ async def subject(request: pytest.FixtureRequest) -> AsyncIterator[Subject]:
             faults.queue(shot)
 
         gateway = StripeGateway("sk_test_123", run.address)
-        yield Subject(gateway, broken, faults.clear, lambda: len(run.simulator.world.payment_intents))
+        yield Subject(gateway, broken, faults.clear, Simulated(run.simulator.world))
         await gateway.close()

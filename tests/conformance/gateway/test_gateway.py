@@ -1,43 +1,19 @@
 """Each way a request can end is told by the same result, whichever Stripe it is."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
+from tests.conformance.gateway.asking import asked, confirmed, created
 from tests.conformance.gateway.conftest import Subject
 from tests.fake_stripe import CHALLENGING, DECLINING, VISA, Fault
 from tests.unit.worker.making import AMOUNT, DEPLOYMENT, ORDER, cancel, confirm, create
-from worker.domain.effects import Send
-from worker.domain.messages import Answer, Command, IntentSeen, ReadFailed, Result
-from worker.domain.payment import decide
-from worker.domain.record import Call, Payment, Status
+from worker.domain.messages import IntentSeen, ReadFailed, Result
+from worker.domain.record import Payment, Status
 from worker.ports import Owner
 
 UNKNOWNS = (Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.UNAVAILABLE)
-
-
-def asked(payment: Payment | None, command: Command) -> tuple[Payment, Call]:
-    """A call as the state machine makes it, sent now."""
-    decision = decide(payment, replace(command, issued_at=datetime.now(UTC)), datetime.now(UTC))
-    assert decision.payment is not None
-    assert isinstance(decision.effect, Send)
-    return decision.payment, decision.effect.call
-
-
-async def created(subject: Subject) -> Payment:
-    """A payment whose intent Stripe holds."""
-    payment, call = asked(None, create())
-    answer = await subject.gateway.send(call, payment, 0)
-    assert answer.result is Result.DONE
-    settled = decide(payment, answer, datetime.now(UTC)).payment
-    assert settled is not None
-    return settled
-
-
-async def confirmed(subject: Subject, method: str) -> tuple[Payment, Call, Answer]:
-    payment, call = asked(await created(subject), confirm(payment_method=method))
-    return payment, call, await subject.gateway.send(call, payment, 0)
 
 
 async def test_a_create_makes_an_intent(subject: Subject) -> None:
@@ -59,7 +35,7 @@ async def test_a_repeat_under_the_key_makes_no_second_intent(subject: Subject) -
     assert again.intent is not None
     assert again.intent.id == first.intent.id
     assert (first.replayed, again.replayed) == (False, True)
-    assert subject.intents() == 1
+    assert subject.stripe.intents() == 1
 
 
 async def test_other_parameters_under_the_key_are_our_bug(subject: Subject) -> None:
@@ -68,7 +44,7 @@ async def test_other_parameters_under_the_key_are_our_bug(subject: Subject) -> N
     await subject.gateway.send(call, payment, 0)
     other = replace(call, params=call.params | {"amount": AMOUNT + 1})
     assert (await subject.gateway.send(other, payment, 0)).result is Result.KEY_MISUSED
-    assert subject.intents() == 1
+    assert subject.stripe.intents() == 1
 
 
 async def test_a_good_card_pays(subject: Subject) -> None:
@@ -147,7 +123,7 @@ async def test_no_answer_is_unknown_until_it_is_repeated(subject: Subject, fault
     assert (await subject.gateway.send(call, payment, 0)).result is Result.UNKNOWN
     subject.mended()
     assert (await subject.gateway.send(call, payment, 0)).result is Result.DONE
-    assert subject.intents() == 1
+    assert subject.stripe.intents() == 1
 
 
 async def test_a_refused_rate_is_not_executed(subject: Subject) -> None:
@@ -156,7 +132,7 @@ async def test_a_refused_rate_is_not_executed(subject: Subject) -> None:
     subject.broken(Fault.TOO_MANY)
     answer = await subject.gateway.send(call, payment, 0)
     assert (answer.result, answer.problem and answer.problem.code) == (Result.NOT_EXECUTED, "http_429")
-    assert subject.intents() == 0
+    assert subject.stripe.intents() == 0
     subject.mended()
     assert (await subject.gateway.send(call, payment, 0)).result is Result.DONE
 
@@ -170,7 +146,7 @@ async def test_a_stored_error_is_told_as_one(subject: Subject, fault: Fault, hel
     assert first.result in {Result.UNKNOWN, Result.STORED_ERROR}
     subject.mended()
     assert (await subject.gateway.send(call, payment, 0)).result is Result.STORED_ERROR
-    assert subject.intents() == held
+    assert subject.stripe.intents() == held
 
 
 async def test_a_read_tells_the_intent_and_its_version(subject: Subject) -> None:

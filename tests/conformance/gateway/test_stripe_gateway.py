@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from sandbox.stripe import dashboard
 from sandbox.stripe.app import create_app
 from sandbox.stripe.faults import Shot, read_fault
 from sandbox.stripe.server import Running, serve
 from tests.unit.worker.making import AMOUNT, confirm, create
 from worker.adapters.gateway import StripeGateway
 from worker.domain.effects import Send
-from worker.domain.messages import ReadFailed, Result
+from worker.domain.messages import IntentSeen, ReadFailed, Result
 from worker.domain.payment import decide
 from worker.domain.record import Call, Payment, Status
 
@@ -177,14 +178,55 @@ async def test_nobody_there_is_unknown() -> None:
 
 
 INTENT: dict[str, Any] = {"id": "pi_1", "object": "payment_intent", "amount": AMOUNT, "currency": "eur"}
+PAID = INTENT | {"status": "succeeded", "amount_received": AMOUNT}
 
 
-@pytest.mark.parametrize("body", [INTENT, INTENT | {"status": "dreaming"}, INTENT | {"status": None}, {}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        INTENT,
+        INTENT | {"status": "dreaming"},
+        INTENT | {"status": None},
+        {},
+        PAID | {"amount": 20.0},
+        PAID | {"amount_received": 0.0},
+        PAID | {"amount_received": ""},
+        PAID | {"amount_received": False},
+        PAID | {"amount_received": None},
+        PAID | {"amount_received": -1},
+    ],
+)
 async def test_an_intent_that_cannot_be_read_is_unknown(body: dict[str, Any]) -> None:
-    """An intent without its fields, or in a status that nobody has heard of, is never guessed at."""
+    """An intent without its fields, in a status that nobody has heard of, or with an amount that is none, is not guessed at."""
     payment, call = creating()
     async with answering(200, body) as gateway:
         assert (await gateway.send(call, payment, 0)).result is Result.UNKNOWN
+        seen = await gateway.read("pi_1", 0)
+    assert isinstance(seen, ReadFailed)
+    assert not seen.lost
+
+
+async def test_a_ledger_goes_through_all_pages(run: Running) -> None:
+    """A read brings more refunds than fit on one of Stripe's pages."""
+    async with gateway_to(run.address) as gateway:
+        payment, call = creating()
+        made = await gateway.send(call, payment, 0)
+        assert made.intent is not None
+        payment, call = confirming(made.intent.id)
+        await gateway.send(call, payment, 0)
+        world = run.simulator.world
+        for _ in range(101):
+            dashboard.refund(world, world.payment_intents.need(made.intent.id), {"amount": 1})
+        seen = await gateway.read(made.intent.id, 0)
+    assert isinstance(seen, IntentSeen)
+    assert seen.ledger is not None
+    assert len({refund.id for refund in seen.ledger.refunds}) == 101
+
+
+@pytest.mark.parametrize("parts", [[{"id": "re_1", "status": "succeeded"}], [{}] * 3, None, [None]])
+async def test_a_ledger_that_cannot_be_read_is_no_ledger(parts: Any) -> None:
+    """Where a refund cannot be read the whole read has failed, and is not lost: half a ledger would be a wrong total."""
+    async with answering(200, PAID | {"data": parts, "has_more": False, "url": "/v1/refunds"}) as gateway:
         seen = await gateway.read("pi_1", 0)
     assert isinstance(seen, ReadFailed)
     assert not seen.lost

@@ -5,18 +5,20 @@ import io
 import itertools
 import json
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import aio_pika
 import aiohttp
 from aio_pika.abc import AbstractIncomingMessage
+from yarl import URL
 
 from contracts import topology
 from sandbox.stack.processes import Child, plain_environment
-from tests.ingress_requests import SECRET, TOKEN_SETTINGS, WEBHOOK_PATH, event_body, signature_header
+from tests.ingress_requests import SECRET, TOKEN_SETTINGS, WEBHOOK_PATH, bearer, event_body, signature_header
 
 PROGRAM = (sys.executable, "-m", "webhook_ingress")
 POLL_S = 0.1  # another process gives us nothing to await
@@ -120,6 +122,52 @@ class Sender:
                 await self.post(f"evt_{name}_{number}")
             except (aiohttp.ClientError, ConnectionError):
                 await asyncio.sleep(POLL_S)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back over HTTP; header names are in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: dict[str, Any]
+
+
+class User:
+    """Somebody with a token, or nobody, over one session. `asked` are the ids of the commands that were answered."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession, headers: Mapping[str, str]) -> None:
+        self._url = url
+        self._session = session
+        self._headers = dict(headers)
+        self.asked: set[str] = set()
+
+    async def get(self, path: str) -> Answer:
+        return await self.ask("GET", path)
+
+    async def post(self, path: str, body: Any = None, *, key: str | None = None) -> Answer:
+        return await self.ask("POST", path, body, key=key)
+
+    async def ask(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Answer:
+        """One request; a Location can be asked for as it is."""
+        headers = self._headers | ({"Idempotency-Key": key} if key else {})
+        url = URL(self._url + path, encoded=True)
+        async with self._session.request(method, url, json=body, headers=headers) as got:
+            told = await got.json(content_type=None)
+            if "command_id" in told:
+                self.asked.add(told["command_id"])
+            return Answer(got.status, {name.lower(): value for name, value in got.headers.items()}, told)
+
+
+@asynccontextmanager
+async def users(url: str) -> AsyncIterator[Callable[..., User]]:
+    """Lend users of an ingress: `user("user-1", "admin")` has a token with these roles, `user(None)` has none."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=REQUEST_S)) as session:
+
+        def user(subject: str | None, *roles: str) -> User:
+            return User(url, session, bearer(subject, *roles) if subject is not None else {})
+
+        yield user
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -74,6 +75,9 @@ def _operation(document: Json, path: str, method: str, operation: Json) -> Itera
             told = f"{_kind(document, schema)}{', required' if required else ''}"
             yield f"<tr><td><code>{escape(name)}</code></td><td>{place}</td><td>{told}</td></tr>"
         yield "</table>"
+    example = body and body["content"]["application/json"].get("example")
+    if example:
+        yield f"<pre><code>{escape(json.dumps(example, indent=2))}</code></pre>"
     yield "<table><tr><th>answer</th><th>meaning</th></tr>"
     for status, response in operation["responses"].items():
         yield f"<tr><td><code>{status}</code></td><td>{_text(response['description'])}</td></tr>"

@@ -1,6 +1,6 @@
 """The OpenAPI 3.1 document, made from the endpoints and the contract's models: what it says is what is checked."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import BaseModel
@@ -62,6 +62,9 @@ def document(endpoints: Iterable[Endpoint], version: str) -> Json:
     paths: Json = {}
     for endpoint in shown:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    opening = paths.get("/api/payments/intent")
+    if opening is not None:
+        opening["post"]["responses"]["201"]["links"] = _links(shown)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Payments", "version": version, "description": DESCRIPTION},
@@ -83,23 +86,26 @@ def _operation(endpoint: Endpoint) -> Json:
             {"name": name, "in": "path", "required": True, "schema": adapter.json_schema()}
             for name, adapter in endpoint.ids.items()
         ),
-        *(_query(endpoint.query) if endpoint.query else ()),
+        *(_query(endpoint.query, endpoint.example) if endpoint.query else ()),
         *((KEY,) if endpoint.keyed else ()),
     ]
     if parameters:
         told["parameters"] = parameters
     if endpoint.body is not None:
         schema = endpoint.body.schema
-        content = {"application/json": {"schema": {"$ref": REF.format(model=_body_name(endpoint.body))}}}
-        told["requestBody"] = {"required": bool(schema.get("required")), "content": content}
+        body: Json = {"schema": {"$ref": REF.format(model=_body_name(endpoint.body))}}
+        if endpoint.example:
+            body["example"] = dict(endpoint.example)
+        told["requestBody"] = {"required": bool(schema.get("required")), "content": {"application/json": body}}
     told["responses"] = _successes(endpoint) | _problems(endpoint)
     return told
 
 
-def _query(form: Form[Any]) -> Iterable[Json]:
+def _query(form: Form[Any], example: Mapping[str, Any]) -> Iterable[Json]:
     required = form.schema.get("required", ())
     for name, schema in form.schema["properties"].items():
-        yield {"name": name, "in": "query", "required": name in required, "schema": not_null(schema)}
+        told: Json = {"name": name, "in": "query", "required": name in required, "schema": not_null(schema)}
+        yield told | ({"example": example[name]} if name in example else {})
 
 
 def _successes(endpoint: Endpoint) -> Json:
@@ -112,6 +118,20 @@ def _successes(endpoint: Endpoint) -> Json:
         if answer.location:
             found[str(status)]["headers"] = {"Location": {"required": True, "schema": {"type": "string"}}}
     return found
+
+
+def _links(endpoints: Iterable[Endpoint]) -> Json:
+    """What can be done next with a payment that was opened."""
+    places = {
+        "payment_id": "$response.body#/payment/payment_id",
+        "id": "$response.body#/payment/payment_id",
+        "order_id": "$response.body#/payment/order_id",
+    }
+    return {
+        endpoint.name: {"operationId": endpoint.name, "parameters": {name: places[name] for name in endpoint.ids}}
+        for endpoint in endpoints
+        if endpoint.ids and endpoint.ids.keys() <= places.keys()
+    }
 
 
 def _problems(endpoint: Endpoint) -> Json:

@@ -26,7 +26,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`path` as OpenAPI writes it. `ids` are what its parts must be: what does not fit is not there."""
+    """`path` as OpenAPI writes it. `ids` are what its parts must be: what does not fit is not there.
+
+    `example` is a body or the parameters of a query string.
+    """
 
     method: str
     path: str
@@ -37,6 +40,7 @@ class Endpoint:
     about: str = ""
     ids: Ids = field(default_factory=dict)
     body: Form[Any] | None = None
+    example: Mapping[str, Any] = field(default_factory=dict)
     query: Form[Any] | None = None
     sensitive: bool = False
     keyed: bool = False

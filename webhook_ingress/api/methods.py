@@ -77,6 +77,7 @@ ENDPOINTS = (
         about="The answer carries the `client_secret` of a SetupIntent, for Stripe.js's `confirmSetup`.",
         handle=set_up,
         body=SET_UP,
+        example={"usage": "off_session"},
         keyed=True,
         answers={201: Answer("The browser can save it now.", Reply, location=True), 202: WAITING},
     ),

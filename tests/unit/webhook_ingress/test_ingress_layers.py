@@ -138,7 +138,7 @@ async def test_the_page_needs_nothing_from_elsewhere() -> None:
     for path, methods in document["paths"].items():
         assert path in text
         assert all(escape(operation["summary"]) in text for operation in methods.values())
-    for outside in ("<script", "<img", "<link", "@import", "url(", "src=", "http:", "https:"):
+    for outside in ("<script", "<img", "<link", "@import", "url(", "src=", "='http", '="http'):
         assert outside not in text
 
 

@@ -293,15 +293,23 @@ def _moot_capture(payment: Payment, call: Call) -> tuple[bool, Refused | None]:
 
 
 def _moot_refund(payment: Payment, call: Call) -> tuple[bool, Refused | None]:
-    """Its own reservation is not counted against it; a dispute or a refund at Stripe may have taken the money since."""
+    """A dispute or a refund at Stripe may have taken the money since it was set aside."""
     own = payment.refund(call.about)
-    others = payment.given_back - (own.amount if own and own.under_way else 0)
-    left = payment.captured - others - payment.disputed
     if own is None or not own.under_way or own.stripe_id is not None:
         return True, None
-    if own.amount > left:
-        return True, Refused(RefusalCode.NOT_REFUNDABLE, f"{max(0, left)} can still be refunded", "data.amount")
+    if own.amount > _left_for(payment, own):
+        return True, _too_much(payment, own)
     return False, None
+
+
+def _left_for(payment: Payment, own: Refund) -> int:
+    """What this refund may be of: its own reservation is not counted against it."""
+    others = payment.given_back - (own.amount if own.under_way else 0)
+    return max(0, payment.captured - others - payment.disputed)
+
+
+def _too_much(payment: Payment, own: Refund) -> Refused:
+    return Refused(RefusalCode.NOT_REFUNDABLE, f"{_left_for(payment, own)} can still be refunded", "data.amount")
 
 
 def resume(step: Step, head: Call) -> None:
@@ -367,8 +375,9 @@ def not_done(step: Step, head: Call) -> Refused:
     """How a call is refused that did not take effect at Stripe."""
     if head.settle != CONFLICT:
         return Refused(RefusalCode.PROVIDER_ERROR, "Stripe did not carry it out: try again")
-    if head.operation is Operation.REFUND:
-        return Refused(RefusalCode.NOT_REFUNDABLE, f"{step.known.refundable} can still be refunded", "data.amount")
+    own = step.known.refund(head.about) if head.operation is Operation.REFUND else None
+    if own is not None:
+        return _too_much(step.known, own)
     return Refused(RefusalCode.WRONG_STATE, f"the payment is {step.status}")
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts.commands import CancelReason, CaptureMethod, Resolution
+from contracts.replies import RefusalCode, Verdict
 from contracts.views import DisputeStatus, RefundStatus
 from tests.unit.worker.invariants import check
 from worker.domain.effects import Decision
@@ -165,19 +166,20 @@ def dispute_seen(fact: DisputeFact, event_id: str = "") -> DisputeSeen:
     return DisputeSeen(message_id=event_id, event_type="charge.dispute.updated", intent_id=INTENT, dispute=fact)
 
 
-def warning(number: int = 1) -> WarningSeen:
-    return WarningSeen(
+def warning(number: int = 1, **changes: Any) -> WarningSeen:
+    made = WarningSeen(
         message_id=f"evt_warning_{number}",
         event_type="radar.early_fraud_warning.created",
         intent_id=INTENT,
         warning_id=f"issfr_{number}",
         fraud_type="made_with_stolen_card",
     )
+    return replace(made, **changes)
 
 
-def review(*, opened: bool, reason: str | None = None) -> ReviewSeen:
+def review(*, opened: bool, reason: str | None = None, **changes: Any) -> ReviewSeen:
     kind = "opened" if opened else "closed"
-    return ReviewSeen(
+    made = ReviewSeen(
         message_id=f"evt_review_{kind}",
         event_type=f"review.{kind}",
         intent_id=INTENT,
@@ -185,6 +187,7 @@ def review(*, opened: bool, reason: str | None = None) -> ReviewSeen:
         open=opened,
         reason=reason,
     )
+    return replace(made, **changes)
 
 
 def intent(status: Status, **changes: Any) -> Intent:
@@ -257,11 +260,15 @@ def problem(code: str = "http_503", **changes: Any) -> StripeProblem:
 
 
 class Story:
-    """One record, driven through `decide` and committed as the store does; every step is checked for the invariants."""
+    """One record, driven through `decide` and committed as the store does; every step is checked for the invariants.
+
+    `around` says how the order's other payments are: `paid_elsewhere`, `live_elsewhere`.
+    """
 
     def __init__(self, now: datetime = NOW, policy: Policy = DEFAULT) -> None:
         self.now = now
         self.policy = policy
+        self.around: dict[str, bool] = {}
         self.payment: Payment | None = None
         self.last: Decision | None = None
 
@@ -279,7 +286,7 @@ class Story:
     def tell(self, message: Message, after: timedelta = SECOND) -> Decision:
         """Let some time pass, decide and commit."""
         self.now += after
-        self.last = decided(self.payment, message, self.now, policy=self.policy)
+        self.last = decided(self.payment, message, self.now, policy=self.policy, **self.around)
         self.payment = committed(self.payment, self.last)
         return self.last
 
@@ -356,6 +363,16 @@ def story(status: Status) -> Story:
     return Story().reach(status)
 
 
+def paid(policy: Policy = DEFAULT) -> Story:
+    """A payment whose money is captured."""
+    return Story(policy=policy).reach(Status.SUCCEEDED)
+
+
+def held(policy: Policy = DEFAULT) -> Story:
+    """A payment whose money is held and waits for a capture; the authorization lasts seven days."""
+    return Story(policy=policy).reach(Status.REQUIRES_CAPTURE, CaptureMethod.MANUAL)
+
+
 def decided(payment: Payment | None, message: Message, now: datetime, number: int = 1, **around: Any) -> Decision:
     """Decide twice, for it must come out the same, and check what must hold of every decision."""
     kept = copy.deepcopy((payment, message))
@@ -376,3 +393,23 @@ def committed(before: Payment | None, decision: Decision) -> Payment | None:
 
 def event_types(payment: Payment) -> list[str]:
     return [event.type.removeprefix("payment.") for event in payment.events]
+
+
+def last_body(payment: Payment, kind: str) -> dict[str, Any]:
+    """The body of the newest event of a type."""
+    return next(event.body for event in reversed(payment.events) if event.type == f"payment.{kind}")
+
+
+def codes(decision: Decision) -> dict[str, RefusalCode | None]:
+    """Who was told, and how each was refused; None for those who were not."""
+    return {told.command_id: told.refused.code if told.refused else None for told in decision.told}
+
+
+def verdicts(decision: Decision) -> dict[str, Verdict]:
+    return {told.command_id: told.verdict for told in decision.told}
+
+
+def totals(payment: Payment) -> dict[str, int]:
+    """Every amount that is counted, but for those that are zero."""
+    names = ("captured", "refunded", "reserved", "disputed", "refundable", "capturable")
+    return {name: amount for name in names if (amount := getattr(payment, name))}

@@ -79,8 +79,7 @@ def capturing(payment: Payment, command: Capture) -> Call:
     params: dict[str, Any] = {"final_capture": False} if not command.final else {}
     if command.amount is not None:
         params["amount_to_capture"] = command.amount
-    call = _call(payment, command, Operation.CAPTURE, params | {"expand": ["latest_charge"]})
-    return replace(call, base=payment.captured)
+    return _call(payment, command, Operation.CAPTURE, params | {"expand": ["latest_charge"]})
 
 
 def refunding(payment: Payment, command: Privileged, refund_id: str, amount: int, reason: RefundReason | None) -> Call:
@@ -242,6 +241,7 @@ def send(step: Step, call: Call) -> None:
         sends=(*call.sends, step.now),
         due_at=step.now + limits.SEND_GRACE,
         intent_id=call.intent_id or step.known.intent_id,
+        base=call.base if call.sends else step.known.captured,
     )
     step.put_call(begun)
     step.effect = Send(begun)

@@ -28,7 +28,7 @@ def act(step: Step) -> None:
         step.refuse(RefusalCode.UNKNOWN_DISPUTE, "the payment has no such dispute", "data.dispute_id")
     elif not dispute.open:
         step.refuse(RefusalCode.DISPUTE_CLOSED, f"the dispute is {dispute.status}", "data.dispute_id")
-    elif isinstance(command, Evidence) and (dispute.submitted or dispute.status not in ANSWERABLE):
+    elif isinstance(command, Evidence) and dispute.status not in ANSWERABLE:
         step.refuse(RefusalCode.DISPUTE_CLOSED, "the evidence is submitted already", "data.dispute_id")
     elif calls.crowded(step.known):
         step.refuse(RefusalCode.TOO_MANY_COMMANDS, calls.CROWDED)
@@ -66,8 +66,7 @@ def heard(step: Step, fact: DisputeFact, *, truth: bool) -> None:
 
 def _opened(step: Step, fact: DisputeFact) -> None:
     """Heard of for the first time, perhaps after its end: then both are told."""
-    past = tuple(days for days, moment in limits.deadlines(_made(step, fact)) if moment <= step.now)
-    dispute = replace(_made(step, fact), told=past)
+    dispute = _past_told(step, _made(step, fact))
     if len(step.known.disputes) >= limits.MAX_DISPUTES:
         watch.review(step, "too_many_disputes", f"more than {limits.MAX_DISPUTES} disputes")
         return
@@ -88,16 +87,31 @@ def _made(step: Step, fact: DisputeFact) -> Dispute:
         reason=fact.reason,
         funds=fact.funds,
         due_by=fact.due_by,
-        submitted=fact.submitted,
+        submitted=_answered(fact),
         charge_id=fact.charge_id,
     )
 
 
+def _answered(fact: DisputeFact) -> bool:
+    """Whether evidence is in. While Stripe asks, none is: an inquiry that was answered and becomes a dispute must be
+    answered anew (Stripe docs, "Respond to disputes", "Inquiries").
+    """
+    return fact.submitted and fact.status not in ANSWERABLE
+
+
+def _past_told(step: Step, dispute: Dispute) -> Dispute:
+    """Distances to a deadline that had passed when it was heard of count as told."""
+    past = tuple(days for days, moment in limits.deadlines(replace(dispute, told=())) if moment <= step.now)
+    return replace(dispute, told=past)
+
+
 def _moved(step: Step, known: Dispute, fact: DisputeFact, *, truth: bool) -> None:
     changes: dict[str, Any] = {"status": fact.status, "amount": fact.amount, "due_by": fact.due_by or known.due_by}
-    changes["submitted"] = known.submitted or fact.submitted
+    changes["submitted"] = _answered(fact) or (known.submitted and fact.status not in ANSWERABLE)
     changes["funds"] = fact.funds if truth else max(known.funds, fact.funds, key=FUNDS_RANK.__getitem__)
     moved = replace(known, **changes)
+    if moved.due_by != known.due_by:
+        moved = _past_told(step, moved)
     if moved == known:
         step.stale(f"the dispute is {known.status} already")
         return
@@ -126,10 +140,15 @@ def _close(step: Step, dispute: Dispute) -> None:
 
 
 def tell_deadlines(step: Step) -> None:
-    """Announce the nearest of the distances that have come; farther ones that were missed are not told late."""
+    """Announce the nearest of the distances that have come; farther ones that were missed are not told late, and nothing
+    is told after the deadline itself.
+    """
     for dispute in step.known.disputes:
         come = [days for days, moment in limits.deadlines(dispute) if moment <= step.now]
-        if come:
-            put(step, replace(dispute, told=(*dispute.told, *come)))
-            step.why = "a dispute's deadline comes near"
+        if not come:
+            continue
+        assert dispute.due_by is not None, "a deadline of a dispute that has none"
+        put(step, replace(dispute, told=(*dispute.told, *come)))
+        step.why = "a dispute's deadline comes near"
+        if step.now < dispute.due_by:
             step.announce(events.PaymentDisputeDeadline, dispute=dispute_view(dispute), days_left=min(come))

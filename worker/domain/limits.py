@@ -88,7 +88,7 @@ def abandon_at(created_at: datetime) -> datetime:
 
 def deadlines(dispute: Dispute) -> Iterator[tuple[int, datetime]]:
     """The distances to an unanswered dispute's deadline that are still to be announced, in days, and when."""
-    if dispute.status in ANSWERABLE and not dispute.submitted and dispute.due_by is not None:
+    if dispute.status in ANSWERABLE and dispute.due_by is not None:
         for days in DEADLINE_DAYS:
             if days not in dispute.told:
                 yield days, dispute.due_by - timedelta(days=days)

@@ -106,9 +106,9 @@ class Shop:
             return HTMLResponse(pages.missing(), 404)
         try:
             async with asyncio.timeout(ANSWER_S):
-                await self._orders.cancel(order)
+                await self._give_up(order)
         except (PaymentRefused, TimeoutError):
-            pass  # the page shows what became of it: the payment may have been quicker
+            pass  # the page shows what became of it
         return RedirectResponse(f"/orders/{order.order_id}", SEE_OTHER)
 
     async def news(self, request: Request) -> Response:
@@ -119,6 +119,14 @@ class Shop:
         return JSONResponse(
             {"status": order.status, "heard": len(order.events), "paid": order.paid, "open": order.open}
         )
+
+    async def _give_up(self, order: Order) -> None:
+        """Cancel; what was paid before that goes back, because nobody ships it any more."""
+        try:
+            await self._orders.cancel(order)
+        except PaymentRefused:
+            if order.payment is not None:
+                await self._orders.refund(order, f"canceled-{order.order_id}")
 
     def _find(self, request: Request) -> Order | None:
         return self._orders.orders.get(request.path_params["order_id"])

@@ -108,6 +108,8 @@ def status(order: Order, *, accepted: bool) -> str:
 
 
 def _what_now(order: Order, *, accepted: bool) -> str:
+    if order.payment is not None and order.payment.receipt_url:
+        return f'<p><a href="{escape(order.payment.receipt_url)}" rel=noreferrer>Receipt</a></p>'
     if not order.open:
         return ""
     if accepted:

@@ -12,7 +12,7 @@ from sandbox.services.web import server
 from sandbox.services.web.app import Shop, policy
 from sandbox.services.web.pages import Checkout
 from tests.unit.sandbox_demo import books
-from tests.unit.sandbox_demo.test_sample_services import ACCEPTED, URL, Answers, raw, reply
+from tests.unit.sandbox_demo.test_sample_services import ACCEPTED, URL, Answers, paid, raw, refunded, reply
 
 FORM = Checkout("form", "http://stripe.test", "pk_test_1")
 
@@ -110,6 +110,28 @@ async def test_a_settled_order_has_no_checkout(visit: Visit) -> None:
     """Who comes back to pay an order that is paid is shown the order."""
     visit.orders.inbox.take(raw(books.event("payment.succeeded", 1)))
     assert await visit.get("/orders/o-1/pay") == (303, "/orders/o-1")
+
+
+async def test_a_receipt_is_shown(visit: Visit) -> None:
+    """Stripe's page about the charge is linked as soon as payments tell of it."""
+    visit.orders.inbox.take(raw(books.event("payment.receipt", 2, receipt_url="https://receipts.test/1?a=1&b=2")))
+    _, page = await visit.get("/orders/o-1")
+    assert 'href="https://receipts.test/1?a=1&amp;b=2"' in page
+
+
+async def test_what_was_paid_before_the_cancel_goes_back() -> None:
+    """A cancel that came too late is a return: the shop ships nothing and keeps nothing."""
+    client = Answers([reply(Verdict.REFUSED, code=RefusalCode.WRONG_STATE), refunded("canceled-o-1")])
+    orders = OrderService(URL, client)
+    order = paid(orders)
+    async with (
+        server.serve(Shop(orders, FORM).app()) as url,
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/orders/o-1/cancel", allow_redirects=False) as answer,
+    ):
+        assert answer.status == 303
+    assert [command.TYPE for command, _ in client.sent] == ["payment.cancel", "payment.refund"]
+    assert not order.paid
 
 
 async def test_what_stripe_said_is_not_what_the_shop_heard(visit: Visit) -> None:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import uvloop
 
-from benchmarks import measure, webhook_accepted, webhook_applied
+from benchmarks import http_route, measure, webhook_accepted, webhook_applied
 from benchmarks.measure import Row
 
-ROWS: tuple[Row, ...] = (webhook_accepted.ROW, webhook_applied.ROW)
+ROWS: tuple[Row, ...] = (webhook_accepted.ROW, webhook_applied.ROW, http_route.QUERY, http_route.CREATE)
 
 PAIRS = 7
 """An odd number, so that the median is a pair that was measured."""

@@ -14,7 +14,7 @@ CONTENT_LENGTH = b"content-length: "
 
 
 class Connection(asyncio.Protocol):
-    """Sends the next request when the answer to the last one is complete; every answer must be a 200."""
+    """Sends the next request when the answer to the last one is complete; every answer must be a 200 or a 201."""
 
     def __init__(self, requests: Iterator[bytes]) -> None:
         self._requests = requests
@@ -39,7 +39,7 @@ class Connection(asyncio.Protocol):
         length = int(head.lower().partition(CONTENT_LENGTH)[2].partition(b"\r\n")[0])
         if len(body) < length:
             return
-        if not head.startswith(b"HTTP/1.1 200 "):
+        if not head.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 201 ")):
             self._fail(RuntimeError(self._received.decode()))
             return
         self._received = b""
@@ -64,7 +64,7 @@ class Connection(asyncio.Protocol):
 
 
 async def send(port: int, requests: Iterable[bytes]) -> tuple[int, float]:
-    """Send them all over CONNECTIONS connections; return how many were answered 200, and in how many seconds."""
+    """Send them all over CONNECTIONS connections; return how many were answered, and in how many seconds."""
     waiting = iter(requests)
     connections = [Connection(waiting) for _ in range(CONNECTIONS)]
     began = time.perf_counter()

@@ -94,9 +94,11 @@ async def run(
     keeping = asyncio.create_task(broker.keep())
     keeping.add_done_callback(lambda _: serving.stop())
     opening = asyncio.create_task(line.keep()) if chosen.api else None
+    if opening is not None:
+        opening.add_done_callback(lambda task: None if task.cancelled() or not task.exception() else serving.stop())
     await serving.serve(sockets=[listening])
     if opening is not None:
-        await _cancel(opening)
+        await _end(opening)
     gone = await _end(keeping)
     await asyncio.gather(line.close(), broker.close())
     if gone is not None:
@@ -142,17 +144,13 @@ def _assemble(
 
 
 async def _end(keeping: asyncio.Task[None]) -> str | None:
-    """Stop watching the broker; the text says why it had ended by itself, if it had."""
-    await _cancel(keeping)
+    """Stop what keeps a connection; the text says why it had ended by itself, if it had. Raises what nobody expected."""
+    keeping.cancel()
+    await asyncio.wait((keeping,))  # and not `await keeping`: our own cancellation must not pass for its
     error = None if keeping.cancelled() else keeping.exception()
     if error is None or isinstance(error, BrokerGone):
         return str(error) if error else None
     raise error
-
-
-async def _cancel(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait((task,))  # and not `await task`: our own cancellation must not pass for its
 
 
 if __name__ == "__main__":

@@ -102,8 +102,7 @@ class Authenticator:
         if isinstance(token, BadToken):
             return token
         try:
-            header = jwt.get_unverified_header(token)
-            claims = self._shared(token) if self._ring is None else await self._published(self._ring, token, header)
+            claims = self._shared(token) if self._ring is None else await self._published(self._ring, token)
         except PyJWTError as error:
             return next(bad for kind, bad in _BY_ERROR if isinstance(error, kind))
         return self._caller(claims) if isinstance(claims, dict) else claims
@@ -118,7 +117,8 @@ class Authenticator:
                 continue
         return self._decode(token, last, "HS256")
 
-    async def _published(self, ring: KeyRing, token: str, header: dict[str, Any]) -> dict[str, Any] | BadToken:
+    async def _published(self, ring: KeyRing, token: str) -> dict[str, Any] | BadToken:
+        header = jwt.get_unverified_header(token)
         if header.get("alg") not in keys.ALGORITHMS:
             return BadToken.WRONG_ALGORITHM
         key = await ring.find(header.get("kid"))

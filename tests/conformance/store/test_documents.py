@@ -28,7 +28,7 @@ def through_bson(document: Document) -> Document:
 
 
 @given(any_payment())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_every_field_comes_back(payment: Payment) -> None:
     """Whatever its fields hold, a record read back equals the written one, and nothing absent is stored."""
     document = to_document(payment)
@@ -37,7 +37,7 @@ def test_every_field_comes_back(payment: Payment) -> None:
 
 
 @given(any_payment(id=st.just("pay_0_1")), any_payment(id=st.just("pay_0_1")), st.data())
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 def test_any_change_is_a_whole_rewrite(before: Payment, after: Payment, data: st.DataObject) -> None:
     """From any record to any other: the update leaves the document that an insert of the new one would have made."""
     if data.draw(st.booleans()):  # what nearly all changes do: they add to these two

@@ -18,7 +18,7 @@ READY := $(VENV)/.ready
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check contracts conformance simulate bench lock clean
+.PHONY: help setup demo run test check contracts conformance simulate explore bench lock clean
 
 help: ## Print these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,9 @@ conformance: $(READY) ## Compare the stand-ins with the real things; some of it 
 
 simulate: $(READY) ## Live through generated histories and schedules on all cores, for as long as you ask
 	@$(BIN)/python -m tests.simulate $(ARGS)
+
+explore: $(READY) ## Go through small worlds completely: every interleaving of two workers, a crash and a lost ack
+	@$(BIN)/python -m tests.explore $(ARGS)
 
 bench: $(READY) ## Measure
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -22,7 +22,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 HELP = """settings, from the environment (a name with * may also be given as NAME_FILE, the path of a mounted secret):
   RABBITMQ_URL*            the broker, amqp:// or amqps://
-  ROUTES                   webhook,public,admin; what this process serves
+  ROUTES                   webhook,public,admin, and webhook alone while nothing verifies tokens; what this process serves
   PORT                     5005; 0 takes a free one and logs it
   HOST                     0.0.0.0
   DEPLOYMENT               default; the name of this deployment, in log lines and on the broker's connection

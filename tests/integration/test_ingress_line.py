@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
 import aio_pika
+import jwt
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
+from cryptography.hazmat.primitives.asymmetric import ec
+from jwt.algorithms import ECAlgorithm
 
 from contracts import topology, transport
 from contracts.envelope import Envelope, decode, encode, wrap
@@ -18,6 +22,7 @@ from sandbox.stack.choose import PrivateBroker
 from sandbox.stack.processes import Child
 from tests.ingress_process import Answer as HttpAnswer
 from tests.ingress_process import IngressProcess, Sender, running, users
+from tests.ingress_requests import claims
 
 CREATE = {"order_id": "order-1", "amount": 1999, "currency": "eur"}
 STATUS = "/api/payments/status/pay_0_1"
@@ -40,6 +45,7 @@ class Responder:
         self._url = url
         self.answer = answer
         self.seen: list[Envelope] = []
+        self.arrived = asyncio.Event()
 
     async def run(self) -> AsyncIterator["Responder"]:
         connection = await transport.connect(self._url, "test responder")
@@ -56,6 +62,7 @@ class Responder:
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         envelope = decode(message.body)
         self.seen.append(envelope)
+        self.arrived.set()
         answer = self.answer(envelope)
         if answer is not None:
             body = (
@@ -182,3 +189,50 @@ async def test_a_login_that_may_not_move_money(
                 assert refused.status == 503, json.dumps(refused.body)
                 assert (await user("user-1").post("/api/payments/intent", CREATE)).status == 201
                 assert (await user("user-1").get(STATUS)).status == 404
+
+
+async def test_a_frozen_broker_is_told_in_time(
+    tmp_path: Path, private_broker: PrivateBroker, private_vhost_url: str
+) -> None:
+    """While the broker takes bytes and says nothing a command is 503 `not_confirmed` when its time is up, a query 503."""
+    ingress = IngressProcess(tmp_path, private_vhost_url, ANSWER_TIMEOUT_S="2")
+    async with running(ingress) as sender, users(ingress.url) as user:
+        await open_ingress(sender)
+        private_broker.freeze()
+        try:
+            async with asyncio.timeout(8):
+                refused = await user("user-1").post("/api/payments/intent", CREATE, key="cart-1")
+                assert (refused.status, refused.body["code"]) == (503, "not_confirmed")
+                assert (await user("user-1").get(STATUS)).status == 503
+        finally:
+            private_broker.thaw()
+
+
+async def test_a_stop_waits_for_answers(tmp_path: Path, vhost_url: str, responder: Responder) -> None:
+    """A request that waits when SIGTERM comes is told where to look before the process ends, with 0."""
+    responder.answer = lambda _: None
+    ingress = IngressProcess(tmp_path, vhost_url, ANSWER_TIMEOUT_S="3")
+    async with running(ingress) as sender, users(ingress.url) as user:
+        await open_ingress(sender)
+        waiting = asyncio.create_task(user("user-1").post("/api/payments/intent", CREATE))
+        async with asyncio.timeout(10):
+            await responder.arrived.wait()
+        ingress.child.send(signal.SIGTERM)
+        answer = await waiting
+        assert (answer.status, answer.headers["location"][:20]) == (202, "/api/payments/order/")
+        assert await ingress.child.ended(within_s=15) == 0
+
+
+async def test_published_keys_let_users_in(tmp_path: Path, vhost_url: str, responder: Responder) -> None:
+    """Under JWKS_FILE a token of the account service's key is sound, and one under the old shared secret is not."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    published = ECAlgorithm.to_jwk(key.public_key(), as_dict=True) | {"kid": "k1"}
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": [published]}))
+    ingress = IngressProcess(tmp_path, vhost_url, JWT_SECRET="", JWKS_FILE=str(tmp_path / "jwks.json"))
+    async with running(ingress) as sender, users(ingress.url) as user:
+        await open_ingress(sender)
+        assert (await user("user-1").get(STATUS)).status == 401
+        customer = user(None)
+        customer._headers["Authorization"] = f"Bearer {jwt.encode(claims(), key, 'ES256', headers={'kid': 'k1'})}"
+        assert (await customer.post("/api/payments/intent", CREATE)).status == 201
+    assert [envelope.data["user_id"] for envelope in responder.seen] == ["user-1"]

@@ -70,7 +70,7 @@ def _done(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
     still = step.known.call(call.id)
     assert still is not None
     if still.open:
-        heads.close(step, still, None, request_id=message.request_id)
+        heads.close(step, still, None)
     elif all(told.command_id != call.id for told in step.told):
         step.told.append(calls.told_recorded(still, wants_secret=True))
 
@@ -105,7 +105,7 @@ def _declined(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> No
     absent = AUTHENTICATION_REQUIRED in {found.code, found.decline_code}
     code = RefusalCode.AUTHENTICATION_REQUIRED if absent else RefusalCode.CARD_DECLINED
     refused = Refused(code, problem.message, problem.field, found.decline_code or found.code)
-    heads.close(step, still, refused, request_id=message.request_id)
+    heads.close(step, still, refused)
 
 
 def _refused(step: Step, call: Call, message: Answer, code: RefusalCode) -> None:
@@ -113,7 +113,7 @@ def _refused(step: Step, call: Call, message: Answer, code: RefusalCode) -> None
     refused = Refused(code, problem.message, problem.field and f"data.{problem.field}")
     if call.operation is Operation.CREATE:
         _fail(step, call, refused, problem.code)
-    heads.close(step, call, refused, request_id=message.request_id)
+    heads.close(step, call, refused)
     news.orphan_left(step)
 
 

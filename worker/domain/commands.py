@@ -8,7 +8,7 @@ from contracts.replies import RefusalCode, Verdict
 from worker.domain import calls, limits
 from worker.domain.announce import attempt_view
 from worker.domain.messages import Cancel, Capture, Confirm, Create, CustomerSeen
-from worker.domain.record import UNPAID, Attempt, Call, Operation, Payment, Refused, Status, payment_id
+from worker.domain.record import UNPAID, Attempt, Call, Entry, Operation, Payment, Refused, Status, payment_id
 from worker.domain.step import Step
 
 CANCELED_TEXT = "the order was canceled after this create was issued"
@@ -215,6 +215,7 @@ def erase(step: Step) -> None:
             erased_at=step.now,
             events=tuple(replace(event, body=event.body | {"user_id": ERASED}) for event in payment.events),
             refunds=tuple(replace(refund, note=None) for refund in payment.refunds),
+            timeline=tuple(_without_note(entry) for entry in payment.timeline),
             calls=tuple(call if call.open else replace(call, params={}, note=None) for call in payment.calls),
         )
         if payment.draft is not None:
@@ -222,6 +223,11 @@ def erase(step: Step) -> None:
         step.announce(events.PaymentErased)
         step.why = "erased"
     step.answer(Verdict.ACCEPTED)
+
+
+def _without_note(entry: Entry) -> Entry:
+    """What people wrote may name the user."""
+    return replace(entry, message={name: value for name, value in entry.message.items() if name != "note"})
 
 
 def canceled_already(step: Step) -> None:

@@ -52,8 +52,8 @@ def settle_by_truth(step: Step) -> None:
         close(step, head, None if calls.took_effect(step, head) else calls.not_done(step, head))
 
 
-def close(step: Step, call: Call, refused: Refused | None, *, request_id: str | None = None) -> None:
+def close(step: Step, call: Call, refused: Refused | None) -> None:
     """Settle a call; a refused refund gives back what it had set aside."""
     if refused is not None and call.operation is Operation.REFUND:
         reservation.release(step, call, refused)
-    step.close(step.known.call(call.id) or call, refused, request_id=request_id)
+    step.close(step.known.call(call.id) or call, refused)

@@ -52,6 +52,7 @@ def move(step: Step, intent: Intent) -> None:
         came_back(step, intent.decline)
     if intent.status is Status.REQUIRES_CAPTURE and step.known.capture_before is None:
         step.change(poll_at=step.now + limits.SOON)
+    _close_capture(step)
     _compare(step, intent)
     if intent.status is Status.SUCCEEDED and any(_unwanted(call) for call in step.known.calls):
         concerns.raise_money(step, Case.PAID_AFTER_CANCEL, "paid while a cancel was on its way")
@@ -64,9 +65,17 @@ def _more_of_the_same(step: Step, intent: Intent, *, fresh: bool) -> None:
         step.change(captured=intent.amount_received)
         step.why = f"{intent.amount_received} captured"
         step.announce(events.PaymentCaptured)
+        _close_capture(step)
     elif not fresh and step.why != "created at Stripe":
         step.stale(f"is {step.status} already")
     _compare(step, intent)
+
+
+def _close_capture(step: Step) -> None:
+    """A capture that took effect is done, whoever tells of it first."""
+    head = step.known.head
+    if head and head.operation is Operation.CAPTURE and head.sends and calls.took_effect(step, head):
+        step.close(head, None)
 
 
 def _unwanted(call: Call) -> bool:
@@ -202,6 +211,8 @@ def late_money(step: Step, intent: Intent) -> None:
         captured=intent.amount_received,
         latest_charge_id=intent.latest_charge_id or step.known.latest_charge_id,
     )
+    if not step.known.currency:  # a tombstone: nobody had said what was to be paid
+        step.change(amount=intent.amount, currency=intent.currency)
     charge_facts(step, intent.charge)
     concerns.raise_money(step, cases[step.paid_elsewhere], why)
 

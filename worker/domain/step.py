@@ -10,7 +10,7 @@ from contracts.events import Case, PaymentEvent
 from contracts.replies import RefusalCode, Verdict
 from worker.domain import announce, limits, policy
 from worker.domain.effects import Decision, Effect, Told
-from worker.domain.messages import Command, CommandMessage, Create, Message, NewsMessage, kind_of, redacted
+from worker.domain.messages import Answer, Command, CommandMessage, Create, Message, NewsMessage, kind_of, redacted
 from worker.domain.policy import Policy
 from worker.domain.record import (
     Announced,
@@ -150,13 +150,17 @@ class Step:
             Told(command.message_id, verdict, command.reply, refused, wants_secret, show_payment, about),
         )
 
-    def close(self, call: Call, refused: Refused | None, *, request_id: str | None = None, tell: bool = True) -> None:
+    def close(self, call: Call, refused: Refused | None, *, tell: bool = True) -> None:
         """Settle a call: its outcome is kept, its entry moves to the timeline, its requester is told."""
         state = CallState.REFUSED if refused else CallState.DONE
+        answer = self.message if isinstance(self.message, Answer) and self.message.call_id == call.id else None
+        request_id = answer.request_id if answer else None
         verdict = Verdict.REFUSED if refused else Verdict.ACCEPTED
         closed = replace(call, state=state, refused=refused, request_id=request_id, closed_at=self.now, due_at=None)
         forgotten = FORGOTTEN.get(call.operation)
         params = {name: value for name, value in call.params.items() if name != forgotten}
+        if self.known.erased_at is not None:  # its caller's words, which were kept as long as they might be sent again
+            closed, params = replace(closed, note=None), {}
         self.put_call(replace(closed, params=params))
         why = f"{refused.code}: {refused.message}" if refused else f"{call.operation} done"
         self._enter(
@@ -169,7 +173,7 @@ class Step:
                 to_status=self.status,
                 why=why,
                 body_hash=call.body_hash,
-                message=_story(call, request_id),
+                message=_story(closed),
                 verdict=verdict,
                 refused=refused,
             ),
@@ -240,11 +244,11 @@ class Step:
         self.change(timeline=(*self.known.timeline, entry))
 
 
-def _story(call: Call, request_id: str | None) -> dict[str, Any]:
+def _story(call: Call) -> dict[str, Any]:
     """What a settled call leaves in the timeline."""
     story = {
         "sends": len(call.sends),
-        "request_id": request_id,
+        "request_id": call.request_id,
         "about": call.about,
         "requested_by": call.asked_by,
         "note": call.note,

@@ -12,7 +12,7 @@ async def erased(story: Story) -> None:
     orders, order, user = story.stage.orders, story.order, story.order.user_id
     await story.pay(secret_of(await story.create(saved=True)), VISA)
     await story.hears(PaymentSucceeded)
-    await orders.refund(order, "return-1", 700, note="the customer rang up")
+    await orders.refund(order, "return-1", 700, note=f"{user} rang up")
     await story.hears(PaymentRefunded)
     story.expected.forgotten.add(user)
     story.say("order service →", "erase the user")

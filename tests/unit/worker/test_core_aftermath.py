@@ -1,0 +1,62 @@
+"""What is forgotten late, priced late, or settled by whoever tells first."""
+
+from contracts.commands import CaptureMethod
+from contracts.replies import Verdict
+from tests.unit.worker.making import (
+    AMOUNT,
+    Story,
+    cancel_order,
+    capture,
+    create,
+    erase,
+    event_types,
+    refund,
+    refund_fact,
+    seen,
+    story,
+)
+from worker.domain.messages import Result
+from worker.domain.record import Status
+
+
+def test_a_note_is_forgotten_wherever_it_was_kept() -> None:
+    """After an erasure nothing of the record has the words that somebody wrote beside a refund."""
+    made = story(Status.SUCCEEDED)
+    made.tell(refund(amount=500, note="Jane rang up"))
+    made.answer(Result.DONE, refund=refund_fact(500, name="refund-1"))
+    made.tell(refund("refund-2", amount=AMOUNT, note="Jane again"))
+    assert "Jane" in str(made.record)
+    made.tell(erase())
+    assert "Jane" not in str(made.record)
+
+
+def test_a_call_that_was_open_at_an_erasure_is_forgotten_when_it_closes() -> None:
+    """What a caller wrote into a create is kept while it may be sent again, and not a moment longer."""
+    made = Story()
+    made.tell(create(description="for Jane", metadata={"name": "Jane"}))
+    made.tell(erase())
+    assert "Jane" in str(made.record.calls)
+    made.answer(Result.DONE, Status.REQUIRES_PAYMENT_METHOD)
+    assert "Jane" not in str(made.record)
+
+
+def test_late_money_on_a_tombstone_has_stripes_terms() -> None:
+    """Money for an order that was canceled before its create is told in the amount and currency that Stripe has."""
+    made = Story()
+    made.tell(cancel_order())
+    decision = made.tell(seen(Status.SUCCEEDED))
+    assert event_types(made.record) == ["canceled", "late_money"]
+    body = decision.events[0].body
+    assert (body["amount"], body["currency"], body["captured"]) == (AMOUNT, "eur", AMOUNT)
+
+
+def test_a_webhook_settles_a_capture_before_its_answer() -> None:
+    """The requester of a capture hears that it is done from whichever comes first, once."""
+    made = Story().reach(Status.REQUIRES_CAPTURE, CaptureMethod.MANUAL)
+    made.tell(capture())
+    call = made.head
+    decision = made.tell(seen(Status.SUCCEEDED))
+    assert [(told.command_id, told.verdict) for told in decision.told] == [("capture-1", Verdict.ACCEPTED)]
+    assert made.record.head is None
+    late = made.answer(Result.DONE, Status.SUCCEEDED, call=call)
+    assert not late.events

@@ -15,6 +15,18 @@ from worker.domain.policy import Course, Policy
 PREFETCH = 40
 """Deliveries in work per queue and worker. Most of a command's time is Stripe's, so many may wait for it at once."""
 
+LIVE_RATE = 100
+SANDBOX_RATE = 25
+"""Requests a second that Stripe takes from all of an account's senders (Stripe docs, "Rate limits")."""
+
+ELSEWHERE_RATE = 1000
+"""Another address than Stripe's is a stand-in, which has no such limit."""
+
+STRIPE = "https://api.stripe.com"
+
+COVERAGE_EVERY_S = 60
+"""How often Stripe's list of events is walked: a lost webhook is found within this and two minutes of patience."""
+
 GRACE_S = 25
 """How long a stop waits for what runs; below Kubernetes' default of 30 s before it kills."""
 
@@ -29,6 +41,9 @@ HELP = """settings, from the environment (a secret also as NAME_FILE, the path o
   LOG_LEVEL          DEBUG, INFO (default), WARNING, ERROR
   PREFETCH           deliveries in work per queue, default 40
   GRACE_S            seconds that a stop waits for what runs, default 25
+  STRIPE_RATE        this worker's share of the requests a second that Stripe takes: with three workers a third of the
+                     defaults, 100 with a live key and 25 with a test key (1000 at another STRIPE_API_BASE)
+  COVERAGE_EVERY_S   seconds between two walks through Stripe's list of events, default 60
   POLICY_PAID_AFTER_CANCEL, POLICY_PAID_TWICE, POLICY_TERMS_DIFFER, POLICY_REFUND_FAILED, POLICY_FRAUD_WARNING,
   POLICY_REVIEW_OPENED
                      what is done about late and strange money: tell, hold, ask, refund, or refund<N for less than N
@@ -50,6 +65,8 @@ class Settings:
     log_level: str
     prefetch: int = PREFETCH
     grace_s: int = GRACE_S
+    stripe_rate: int = SANDBOX_RATE
+    coverage_every_s: int = COVERAGE_EVERY_S
     policy: Policy = policy.DEFAULT
 
     @property
@@ -64,18 +81,28 @@ def read(variables: Mapping[str, str]) -> Settings:
     key = env.secret("STRIPE_SECRET_KEY")
     if not key.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
         raise SettingError("STRIPE_SECRET_KEY must start with sk_test_, sk_live_, rk_test_ or rk_live_")
+    base = env.url("STRIPE_API_BASE", "http", "https", default=STRIPE)
     return Settings(
         rabbitmq_url=env.url("RABBITMQ_URL", "amqp", "amqps"),
         mongo_uri=_mongo_uri(env),
         stripe_secret_key=key,
-        stripe_api_base=env.url("STRIPE_API_BASE", "http", "https", default="https://api.stripe.com"),
+        stripe_api_base=base,
         deployment=env.text("DEPLOYMENT", "default"),
         port=env.port("WORKER_PORT", 5006),
         log_level=env.log_level(),
         prefetch=env.number("PREFETCH", PREFETCH, low=1, high=1000),
         grace_s=env.number("GRACE_S", GRACE_S, low=1, high=600),
+        stripe_rate=env.number("STRIPE_RATE", _rate(key, base), low=1, high=10_000),
+        coverage_every_s=env.number("COVERAGE_EVERY_S", COVERAGE_EVERY_S, low=1, high=3600),
         policy=_policy(env),
     )
+
+
+def _rate(key: str, base: str) -> int:
+    """What one worker alone may send."""
+    if not base.startswith(STRIPE):
+        return ELSEWHERE_RATE
+    return LIVE_RATE if "_live_" in key else SANDBOX_RATE
 
 
 def _policy(env: Environment) -> Policy:

@@ -8,7 +8,7 @@ from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
 from contracts.environment import Environment, SettingError
-from contracts.events import Remedy
+from contracts.events import Case, Remedy
 from worker.domain import policy
 from worker.domain.policy import Course, Policy
 
@@ -107,15 +107,23 @@ def _rate(key: str, base: str) -> int:
 
 def _policy(env: Environment) -> Policy:
     hours = env.number("POLICY_ANSWER_H", policy.ANSWER_WITHIN // timedelta(hours=1), low=1, high=24 * 60)
-    courses = {case: _course(env, f"POLICY_{case.name}", usual) for case, usual in policy.COURSES.items()}
-    return Policy(courses, timedelta(hours=hours))
+    chosen = {
+        Case.PAID_AFTER_CANCEL: env.text("POLICY_PAID_AFTER_CANCEL", ""),
+        Case.PAID_TWICE: env.text("POLICY_PAID_TWICE", ""),
+        Case.TERMS_DIFFER: env.text("POLICY_TERMS_DIFFER", ""),
+        Case.REFUND_FAILED: env.text("POLICY_REFUND_FAILED", ""),
+        Case.FRAUD_WARNING: env.text("POLICY_FRAUD_WARNING", ""),
+        Case.REVIEW_OPENED: env.text("POLICY_REVIEW_OPENED", ""),
+    }
+    return Policy({case: _course(case, text) for case, text in chosen.items()}, timedelta(hours=hours))
 
 
-def _course(env: Environment, name: str, usual: Course) -> Course:
-    text = env.text(name, str(usual.remedy))
+def _course(case: Case, text: str) -> Course:
+    if not text:
+        return policy.COURSES[case]
     remedy, below, amount = text.partition("<")
     if remedy not in set(Remedy) or (below and (remedy != Remedy.REFUND or not amount.isdecimal())):
-        raise SettingError(f"{name} must be tell, hold, ask, refund, or refund<N with N in minor units")
+        raise SettingError(f"POLICY_{case.name} must be tell, hold, ask, refund, or refund<N with N in minor units")
     return Course(Remedy(remedy), int(amount) if below else None)
 
 

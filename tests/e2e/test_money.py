@@ -95,7 +95,7 @@ async def test_a_dispute_is_answered_and_another_accepted(service: Service) -> N
         payment_id=payments[0],
         dispute_id=ids[0],
         requested_by="shop",
-        evidence={"uncategorized_text": "winning_evidence"},  # type: ignore[dict-item] # the model takes the text
+        evidence={"uncategorized_text": "winning_evidence"},
     )
     answered = await service.send(evidence, "evidence")
     assert answered.dispute is not None

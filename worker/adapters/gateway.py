@@ -140,9 +140,7 @@ Performed = stripe.PaymentIntent | stripe.Refund | stripe.Dispute
 class StripeGateway:
     """See ports.Gateway."""
 
-    def __init__(
-        self, secret_key: str, api_base: str | None = None, http: stripe.AIOHTTPClient | None = None
-    ) -> None:
+    def __init__(self, secret_key: str, api_base: str | None = None, http: stripe.AIOHTTPClient | None = None) -> None:
         self._http = http or stripe.AIOHTTPClient(timeout=TRY_S)
         self.client = stripe.StripeClient(
             secret_key,

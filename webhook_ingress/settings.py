@@ -22,7 +22,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 HELP = """settings, from the environment (a name with * may also be given as NAME_FILE, the path of a mounted secret):
   RABBITMQ_URL*            the broker, amqp:// or amqps://
-  ROUTES                   webhook,public,admin, and webhook alone while nothing verifies tokens; what this process serves
+  ROUTES                   webhook,public,admin; what this process serves
   PORT                     5005; 0 takes a free one and logs it
   HOST                     0.0.0.0
   DEPLOYMENT               default; the name of this deployment, in log lines and on the broker's connection
@@ -130,16 +130,11 @@ def read(variables: Mapping[str, str]) -> Settings:
 
 
 def _routes(environment: Environment) -> frozenset[Group]:
-    names = _listed(environment.text("ROUTES", ",".join(Group) if _knows_tokens(environment) else Group.WEBHOOK))
+    names = _listed(environment.text("ROUTES", ",".join(Group)))
     try:
         return frozenset(map(Group, names))
     except ValueError:
         raise SettingError(f"ROUTES must be some of {', '.join(Group)}, comma-separated") from None
-
-
-def _knows_tokens(environment: Environment) -> bool:
-    """Whether anything says what makes a token sound; a deployment that has only webhooks need not know of tokens."""
-    return any(environment.text(name, "") for name in ("JWT_SECRET", "JWT_SECRET_FILE", "JWKS_URL", "JWKS_FILE"))
 
 
 def _api(environment: Environment) -> Api:

@@ -19,6 +19,12 @@ WEBHOOK_PATH = "/api/payments/webhook"
 SIMULATOR_KEY = "sk_test_sandbox"
 SIMULATOR_PUBLISHABLE_KEY = "pk_test_sandbox"
 SIMULATOR_WEBHOOK_SECRET = "whsec_sandbox"  # noqa: S105 - a well-known secret of a sandbox
+SANDBOX_TOKENS = {
+    "JWT_SECRET": "a-well-known-secret-of-the-sandbox",
+    "JWT_ISSUER": "payments-sandbox",
+    "JWT_AUDIENCE": "payments",
+}
+"""Whoever knows these may ask the ingress for anything: it is here for trying things out."""
 
 STARTED_S = 60.0
 """A process imports and connects within two seconds; a loaded CI runner may need ten times that."""
@@ -124,6 +130,7 @@ class System:
             [sys.executable, "-m", "webhook_ingress"],
             STRIPE_WEBHOOK_SECRET=real.webhook_secret if real else SIMULATOR_WEBHOOK_SECRET,
             PORT=str(self.settings.port),
+            **SANDBOX_TOKENS,
         )
         self.ingress_url = await self._listening(self._ingress)
         await self._ingress.http_ok(f"{self.ingress_url}/ready", STARTED_S)

@@ -73,7 +73,7 @@ def test_the_api_alone_needs_no_webhook_secret() -> None:
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET", "JWT_ISSUER", "JWT_AUDIENCE"])
-@pytest.mark.parametrize("routes", ["public", "admin", "webhook,public"])
+@pytest.mark.parametrize("routes", ["public", "admin", "webhook,public", ""])
 def test_the_api_needs_what_makes_a_token_sound(name: str, routes: str, capsys: pytest.CaptureFixture[str]) -> None:
     """With public or admin routes a missing setting of tokens ends the process by its name."""
     variables = {key: value for key, value in SOUND.items() if key != name} | {"ROUTES": routes}

@@ -297,6 +297,8 @@ def _moot_refund(payment: Payment, call: Call) -> tuple[bool, Refused | None]:
     own = payment.refund(call.about)
     if own is None or not own.under_way or own.stripe_id is not None:
         return True, None
+    if payment.needs_review and call.id.startswith(OWN_REFUND):
+        return True, Refused(RefusalCode.NEEDS_REVIEW, f"the payment waits for a person: {payment.needs_review}")
     if own.amount > _left_for(payment, own):
         return True, _too_much(payment, own)
     return False, None

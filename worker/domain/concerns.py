@@ -4,6 +4,7 @@ Which remedy applies is data (policy.py). A question to the order service has a 
 """
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from contracts import events
@@ -14,6 +15,7 @@ from contracts.views import RefundStatus
 from worker.domain import calls, limits, reservation, watch
 from worker.domain.messages import Resolve, ReviewSeen, WarningSeen
 from worker.domain.parts import Concern, Refund, Review
+from worker.domain.record import Payment
 from worker.domain.step import Step
 
 REASONS = {Case.PAID_TWICE: RefundReason.DUPLICATE, Case.FRAUD_WARNING: RefundReason.FRAUDULENT}
@@ -45,9 +47,7 @@ def _raise(step: Step, case: Case, about: str, kind: type[events.PaymentEvent], 
     if len(payment.concerns) >= limits.MAX_CONCERNS:
         watch.review(step, "too_many_concerns", f"more than {limits.MAX_CONCERNS} concerns")
         return
-    remedy, answer_by = step.policy.of(case, payment.captured, step.now)
-    if remedy is Remedy.REFUND and (payment.needs_review or not payment.refundable):
-        remedy = Remedy.HOLD
+    remedy, answer_by = _remedy(step, case)
     waits = remedy in {Remedy.ASK, Remedy.HOLD}
     concern = Concern(case, about, step.now, remedy, answer_by, open=waits)
     step.change(concerns=(*payment.concerns, concern))
@@ -56,6 +56,20 @@ def _raise(step: Step, case: Case, about: str, kind: type[events.PaymentEvent], 
         watch.review(step, str(case), "the policy holds it for a person")
     elif remedy is Remedy.REFUND:
         reservation.by_policy(step, REASONS.get(case))
+
+
+def _remedy(step: Step, case: Case) -> tuple[Remedy, datetime | None]:
+    """What the policy says, as far as it can be done: by itself no money moves under a person's eyes, or beyond a limit."""
+    payment = step.known
+    if _all_is_back(payment):
+        return Remedy.TELL, None
+    remedy, answer_by = step.policy.of(case, payment.captured, step.now)
+    free = payment.refundable and payment.needs_review is None and len(payment.refunds) < limits.MAX_REFUNDS
+    return (Remedy.HOLD, None) if remedy is Remedy.REFUND and not free else (remedy, answer_by)
+
+
+def _all_is_back(payment: Payment) -> bool:
+    return bool(payment.captured) and payment.refunded >= payment.captured
 
 
 def warned(step: Step) -> None:
@@ -92,8 +106,8 @@ def reviewed(step: Step) -> None:
         closed = replace(review, open=False)
         step.change(reviews=tuple(closed if other.id == review.id else other for other in step.known.reviews))
         step.why = "the review at Stripe is over"
-        step.announce(events.PaymentReviewClosed, review_id=review.id, reason=message.reason)
         _settle(step, Case.REVIEW_OPENED, review.id)
+        step.announce(events.PaymentReviewClosed, review_id=review.id, reason=message.reason)
 
 
 def _settle(step: Step, case: Case, about: str) -> None:
@@ -108,9 +122,8 @@ def _settle(step: Step, case: Case, about: str) -> None:
 
 def given_back(step: Step) -> None:
     """Once all money has gone back there is nothing left to decide."""
-    payment = step.known
-    if payment.captured and payment.refunded >= payment.captured:
-        for concern in payment.concerns:
+    if _all_is_back(step.known):
+        for concern in step.known.concerns:
             if concern.open:
                 _settle(step, concern.case, concern.about)
 
@@ -149,6 +162,6 @@ def resolve(step: Step) -> None:
 
 def _refund(step: Step, command: Resolve) -> None:
     amount = step.known.refundable
-    name = f"{calls.OWN_REFUND}{command.message_id}"
+    name = f"{calls.OWN_REFUND}by-{command.message_id}"
     refund = Refund(name, amount, RefundStatus.REQUESTED, step.now, asked_by=command.requested_by, note=command.note)
     reservation.reserve(step, refund, calls.refunding(step.known, command, name, amount, None))

@@ -221,8 +221,10 @@ def _compare(step: Step, intent: Intent) -> None:
     """Money on its way must be what was asked for."""
     if intent.status in UNPAID or intent.status is Status.CANCELED:
         return
-    if (intent.amount, intent.currency) != (step.known.amount, step.known.currency):
-        concerns.raise_money(step, Case.TERMS_DIFFER, f"Stripe has {intent.amount} {intent.currency}")
+    asked = step.known.amount
+    if intent.amount != asked or intent.amount_received > asked or intent.currency != step.known.currency:
+        there = max(intent.amount, intent.amount_received)
+        concerns.raise_money(step, Case.TERMS_DIFFER, f"Stripe has {there} {intent.currency}")
 
 
 def cancel_reason(step: Step, intent: Intent) -> str:

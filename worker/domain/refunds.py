@@ -154,6 +154,8 @@ def _moved(step: Step, known: Refund, fact: RefundFact) -> None:
         _announce(step, moved)
     if moved.status in {RefundStatus.FAILED, RefundStatus.CANCELED}:
         step.change(read_at=step.now)  # a second look, for a payment that the order began at this very moment
+        if moved.asked_by == reservation.POLICY:
+            watch.review(step, "refund_failed", "what the policy gave back is here again")
 
 
 def rivals(step: Step) -> None:
@@ -167,8 +169,8 @@ def _announce(step: Step, refund: Refund) -> None:
     step.recount()
     if step.known.heard_refunded <= step.known.given_back:
         step.change(heard_refunded=0)
-    step.announce(ANNOUNCES[refund.status], refund=refund_view(refund))
     concerns.given_back(step)
+    step.announce(ANNOUNCES[refund.status], refund=refund_view(refund))
 
 
 def _close(step: Step, stripe_id: str) -> None:

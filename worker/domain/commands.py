@@ -216,7 +216,7 @@ def erase(step: Step) -> None:
             events=tuple(replace(event, body=event.body | {"user_id": ERASED}) for event in payment.events),
             refunds=tuple(replace(refund, note=None) for refund in payment.refunds),
             timeline=tuple(_without_note(entry) for entry in payment.timeline),
-            calls=tuple(call if call.open else replace(call, params={}, note=None) for call in payment.calls),
+            calls=tuple(replace(call, params=call.params if call.open else {}, note=None) for call in payment.calls),
         )
         if payment.draft is not None:
             _never_begun(step, payment.draft, ERASED)

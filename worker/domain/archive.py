@@ -1,10 +1,12 @@
 """What leaves a document that has grown long. The archive is read like the document: a late duplicate finds its record.
 
 Attempts, refunds, disputes, open calls and unsent events always stay, and so does what later decisions look back at: the
-create, and our own cancels, whose number makes the next one's key.
+create, and our own cancels, whose number makes the next one's key. Events leave from the front, so that those that stay
+are numbered without gaps.
 """
 
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 from worker.domain.record import Announced, Call, Entry, Operation, Payment
 
@@ -38,7 +40,7 @@ def surplus(payment: Payment) -> Surplus | None:
     found = Surplus(
         timeline=payment.timeline[:-KEPT],
         calls=tuple(movable[:excess]),
-        events=tuple(event for event in payment.events[:-KEPT] if event.sent),
+        events=tuple(takewhile(lambda event: event.sent, payment.events[:-KEPT])),
     )
     return found if found.size else None
 

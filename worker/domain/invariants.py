@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from contracts.events import Case
 from contracts.views import RefundStatus
 from worker.domain.parts import REFUND_RANK
-from worker.domain.record import Operation, Payment, counted
+from worker.domain.record import Call, Operation, Payment, counted
 
 
 class BrokenInvariant(AssertionError):
@@ -62,14 +62,18 @@ def _nothing_vanishes(before: Payment | None, after: Payment) -> bool:
     if before is None:
         return True
     disputes = {dispute.id for dispute in after.disputes}
-    calls = {call.id for call in after.calls} | ({after.draft.id} if after.draft else set())
+    calls = {call.id for call in _with_draft(after)}
     return (
         all(dispute.id in disputes for dispute in before.disputes)
-        and all(call.id in calls for call in before.calls)
+        and all(call.id in calls for call in _with_draft(before))
         and len(after.attempts) >= len(before.attempts)
         and len(after.events) >= len(before.events)
         and len(after.timeline) >= len(before.timeline)
     )
+
+
+def _with_draft(payment: Payment) -> tuple[Call, ...]:
+    return (payment.draft, *payment.calls) if payment.draft else payment.calls
 
 
 def _one_in_flight(_: Payment | None, after: Payment) -> bool:

@@ -9,7 +9,7 @@ repeat the same call under the same key. So nothing here is protected by more th
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from contracts.replies import NextAction, Refusal, RefusalCode, Reply, Verdict
@@ -165,7 +165,10 @@ class Handler:
         payment = await self._store.by_id(payment_id)
         if payment is None:
             return Found(None)
-        payment = await self._whole(payment, message)
+        return await self._beside(await self._whole(payment, message))
+
+    async def _beside(self, payment: Payment) -> Found:
+        """The payment with how its order's others are now, where that matters."""
         if payment.live and not payment.came_back:
             return Found(payment)
         others = [other for other in await self._store.by_order(payment.order_id) if other.id != payment.id]
@@ -211,7 +214,7 @@ class Handler:
                 return await self._end(first, after, report)
             chained += isinstance(decision.effect, Send) and bool(report.calls)
             message = await self._perform(decision.effect, after, chained, report)
-            found = replace(found, payment=after)
+            found = await self._beside(after)  # the order may have begun another payment while Stripe was asked
         raise StepsExhausted(f"{kind_of(first)} took {report.steps} steps and lost {report.lost_races} races")
 
     async def _refused_before(self, command: Command, payment: Payment | None, report: Report) -> bool:

@@ -3,9 +3,9 @@
 Harmless to repeat and to interrupt: what is erased is no longer found by the user's id, so a repeat does the rest.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
-from contracts.replies import Reply, Verdict
+from contracts.replies import Refusal, RefusalCode, Reply, Verdict
 from worker.adapters.translate import EraseUser
 from worker.domain.commands import ERASED
 from worker.domain.messages import Erase
@@ -33,16 +33,36 @@ class Erasure:
         self._outbox = outbox
 
     async def erase(self, asked: EraseUser) -> Report:
-        """Forget the user of a command, wherever they are."""
-        user_id, erased = asked.user_id, 0
-        common = asked.common | {"reply": None, "expires_at": None}
-        while found := await self._store.of_user(user_id, AT_ONCE):
+        """Forget the user of a command, wherever they are. One whose id was another command's is refused."""
+        done: set[str] = set()
+        while found := [name for name in await self._store.of_user(asked.user_id, AT_ONCE) if name not in done]:
             for payment_id in found:
-                await self._handler.command(Erase(**common, payment_id=payment_id))
-                await self._store.erase_archive(payment_id, ERASED)
-            erased += len(found)
-        await self._customers.erase(user_id)
+                if not await self._forget(asked, payment_id):
+                    return await self._refuse(asked)
+            done.update(found)
+        await self._customers.erase(asked.user_id)
+        await self._reply(asked, verdict=Verdict.ACCEPTED, erased=len(done))
+        return Report(outcome=Outcome.APPLIED, why=f"erased: {len(done)} payments")
+
+    async def _forget(self, asked: EraseUser, payment_id: str) -> bool:
+        """Erase one payment; False when it refuses the command.
+
+        What is archived goes first: once the payment itself is erased, nobody finds it by its user again. And once more
+        after it, for what was moved there meanwhile.
+        """
+        common = asked.common | {"reply": None, "expires_at": None}
+        await self._store.erase_archive(payment_id, ERASED)
+        report = await self._handler.command(Erase(**common, payment_id=payment_id))
+        await self._store.erase_archive(payment_id, ERASED)
+        return f"{common['message_id']}:{Verdict.REFUSED}" not in report.told
+
+    async def _refuse(self, asked: EraseUser) -> Report:
+        refusal = Refusal(
+            code=RefusalCode.ID_REUSED, message="this command id was used for another command", field="id"
+        )
+        await self._reply(asked, verdict=Verdict.REFUSED, refusal=refusal)
+        return Report(outcome=Outcome.REFUSED, why=f"{refusal.code}: {refusal.message}")
+
+    async def _reply(self, asked: EraseUser, **said: Any) -> None:
         if asked.common["reply"]:
-            reply = Reply(command_id=asked.common["message_id"], verdict=Verdict.ACCEPTED, erased=erased)
-            await self._outbox.reply(asked.common["reply"], reply)
-        return Report(outcome=Outcome.APPLIED, why=f"erased: {erased} payments")
+            await self._outbox.reply(asked.common["reply"], Reply(command_id=asked.common["message_id"], **said))

@@ -181,6 +181,16 @@ def test_a_payment_under_review_takes_no_capture() -> None:
     assert made.tell(capture("c-4")).outcome is Outcome.APPLIED
 
 
+def test_what_cannot_be_captured_does_not_wait() -> None:
+    """A capture that is too much, or of a payment under review, is refused at once although another call is in flight."""
+    made = held()
+    made.tell(capture("c-1", amount=500, final=False))
+    assert codes(made.tell(capture("c-2", amount=AMOUNT + 1))) == {"c-2": RefusalCode.NOT_CAPTURABLE}
+    made.tell(seen(SUCCEEDED, "evt_other", id="pi_other"))
+    assert codes(made.tell(capture("c-3", amount=500))) == {"c-3": RefusalCode.NEEDS_REVIEW}
+    assert made.head.id == "c-1"
+
+
 def test_so_many_captures_wait_and_no_more() -> None:
     """Captures share the limit of the commands that may wait."""
     made = held()

@@ -430,6 +430,7 @@ def test_a_dispute_that_was_an_inquiry_wants_an_answer_of_its_own() -> None:
     made.answer(Result.DONE, dispute=dispute_fact(ASKED, submitted=True))
     later = DUE + 10 * DAY
     hear(made, OPEN, submitted=True, due_by=later)
+    assert last_body(made.record, "dispute_updated")["dispute"]["evidence_submitted"] is False
     made.tick(later - 7 * DAY - made.now)
     assert told(made)[-1] == "deadline"
     decision = made.tell(evidence("e-2"))
@@ -458,6 +459,13 @@ def test_answers_share_the_limit_of_commands() -> None:
     for number in range(limits.MAX_OPEN_CALLS):
         made.tell(evidence(f"e-{number}", submit=False))
     assert codes(made.tell(accept())) == {"accept-1": RefusalCode.TOO_MANY_COMMANDS}
+
+
+def test_who_never_heard_of_the_inquiry_is_asked_as_well() -> None:
+    """A dispute first heard of after its inquiry was answered wants an answer, whatever was submitted before."""
+    made = disputed(OPEN, submitted=True)
+    assert last_body(made.record, "dispute_opened")["dispute"]["evidence_submitted"] is False
+    assert isinstance(made.tell(evidence()).effect, Send)
 
 
 def test_an_answer_that_waits_is_not_sent_too_late() -> None:

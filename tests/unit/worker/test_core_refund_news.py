@@ -336,6 +336,15 @@ def test_a_refund_that_was_refused_and_exists_is_counted() -> None:
     assert verdicts(made.tell(refund("other", refund_id="r-1", amount=500))) == {"other": Verdict.ACCEPTED}
 
 
+def test_a_refund_that_was_refused_and_failed_is_told_once() -> None:
+    """A refund given up as refused that turns out to have failed at Stripe is not announced a second time."""
+    made = asked()
+    made.answer(Result.REFUSED, problem=problem("balance_insufficient"))
+    made.tell(refund_seen(ours(FAILED)))
+    assert told(made.record, "refund_failed") == ["r-1"]
+    assert [found.stripe_id for found in made.record.refunds] == ["re_1"]
+
+
 def test_a_total_beside_a_refund_of_ours_that_fails() -> None:
     """After a refund of ours is undone, a total that only it explained has nothing left to say."""
     made = asked()

@@ -36,20 +36,25 @@ from worker import settings
 from worker.adapters.consumer import Consumer
 from worker.adapters.customer_gateway import StripeCustomerGateway
 from worker.adapters.customer_store import MongoCustomerStore
+from worker.adapters.dead_letters import MongoDeadLetters
 from worker.adapters.documents import to_the_millisecond
+from worker.adapters.event_source import StripeEvents
 from worker.adapters.gateway import StripeGateway
 from worker.adapters.inbound import Inbound
 from worker.adapters.outbox import EventOutbox
 from worker.adapters.query_consumer import QueryConsumer
 from worker.adapters.read_store import ReadStore
+from worker.adapters.reviews import MongoReviews
 from worker.adapters.stats_store import MongoStats
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.customers import CustomerHandler
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable, WorkerError
 from worker.handler import Handler
+from worker.jobs.dead_letters import Drain
 from worker.jobs.outage import Outage
 from worker.jobs.relay import Relay
+from worker.jobs.replays import Replays
 from worker.jobs.rollups import Rollups
 from worker.jobs.sweeper import Sweeper
 from worker.jobs.watchdog import BrokerGone, Watchdog
@@ -158,6 +163,7 @@ class Worker:
     relay: Relay
     sweepers: tuple[Sweeper, Sweeper]
     rollups: Rollups
+    replays: Replays
     outbox: EventOutbox
     ping: Callable[[], Awaitable[bool]]
     grace_s: float
@@ -170,7 +176,8 @@ class Worker:
                 await consumer.start(self.consuming)
             await self.queries.start(self.consuming)
             sweeps = (sweeper.run for sweeper in self.sweepers)
-            runs = (self.relay.run, *sweeps, self.rollups.run, self.outbox.run, self.outage.run, self.watchdog.run)
+            keeping = (self.rollups.run, self.replays.run, self.outbox.run)
+            runs = (self.relay.run, *sweeps, *keeping, self.outage.run, self.watchdog.run)
             jobs = [tasks.create_task(job()) for job in runs]
             log.info("ready", queues=[consumer.name for consumer in self.consumers])
             await stop.wait()
@@ -212,9 +219,11 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     customer_store = MongoCustomerStore(database_of(client, chosen.mongo_uri))
     reading = ReadStore(database_of(client, chosen.mongo_uri))
     stats = MongoStats(database_of(client, chosen.mongo_uri))
+    desk = MongoDeadLetters(database_of(client, chosen.mongo_uri))
+    reviews = MongoReviews(database_of(client, chosen.mongo_uri))
 
     async def prepare() -> None:
-        for part in (mongo, customer_store, reading, stats):
+        for part in (mongo, customer_store, reading, stats, desk, reviews):
             await part.prepare()
 
     await _patiently("database", prepare, (StoreUnavailable,), stop)
@@ -250,6 +259,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     ):
         consumer = Consumer(declared[name], apply, publisher, prefetch=prefetch, on_outage=outage.begin)
         consumers.append(wraps.consumer(consumer))
+    consumers.append(wraps.consumer(Drain(desk, publisher, now, on_outage=outage.begin)))
     queries = Queries(reading, customer_store, Periods(stats), deployment=chosen.deployment)
     return Worker(
         consuming=consuming,
@@ -260,6 +270,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         relay=Relay(store, outbox, now),
         sweepers=(Sweeper(store, handler, now), Sweeper(customer_store, customers, now)),
         rollups=Rollups(stats, now),
+        replays=Replays(desk, StripeEvents(stripe.client), publisher, now),
         outbox=outbox,
         ping=mongo.ping,
         grace_s=chosen.grace_s,

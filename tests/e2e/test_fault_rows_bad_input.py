@@ -122,7 +122,7 @@ async def dead_letters(service: Service, count: int) -> list[AbstractIncomingMes
 
 async def test_fault_row_33_commands_without_a_reply_address(service: Service) -> None:
     """A command that cannot be read and left no address is a dead letter with the reason, its origin and its bytes."""
-    worker = await service.worker()
+    worker = await service.worker("--deaf", topology.DEAD_LETTERS_QUEUE)
     await publish(service.rabbitmq_url, topology.COMMANDS, *BAD_COMMANDS.values())
     letters = await dead_letters(service, len(BAD_COMMANDS))
     assert {letter.body for letter in letters} == set(BAD_COMMANDS.values())
@@ -194,7 +194,7 @@ async def test_fault_row_33_strange_commands_are_carried_out(service: Service) -
 
 async def test_fault_row_33_webhooks(service: Service) -> None:
     """A webhook body that is no event of Stripe's is a dead letter with the reason, its origin and its bytes."""
-    worker = await service.worker()
+    worker = await service.worker("--deaf", topology.DEAD_LETTERS_QUEUE)
     await publish(service.rabbitmq_url, topology.STRIPE, *BAD_EVENTS.values())
     letters = await dead_letters(service, len(BAD_EVENTS))
     assert {letter.body for letter in letters} == set(BAD_EVENTS.values())

@@ -78,7 +78,7 @@ async def test_the_headers_of_a_delayed_message_tell_its_story(service: Service)
 
 async def test_after_the_last_tier_it_is_a_dead_letter(service: Service) -> None:
     """A message that failed in every tier is a dead letter with the count, the error and its bytes."""
-    await service.worker("--crash-at", "load")
+    await service.worker("--crash-at", "load", "--deaf", topology.DEAD_LETTERS_QUEUE)
     await publish_create(service, "order-1", **{topology.HEADER_ATTEMPT: len(topology.TIERS)})
     await until(lambda: waiting(service, topology.DEAD_LETTERS_QUEUE), NOTICED_S, "there is no dead letter")
     (letter,) = await take_dead(service.rabbitmq_url)

@@ -16,6 +16,8 @@ DEATHS = 3 + topology.QUARANTINE_DELIVERY_LIMIT + 1
 
 DIED_S = 20.0
 POISON = "order-poison"
+HOOKS = ("--kill-at", "load", "--order", POISON, "--deaf", topology.DEAD_LETTERS_QUEUE)
+"""Deaf to dead letters: this test looks at what they are on the broker."""
 
 
 async def test_fault_row_34_a_message_that_kills_its_worker(service: Service) -> None:
@@ -26,10 +28,10 @@ async def test_fault_row_34_a_message_that_kills_its_worker(service: Service) ->
     await publish(service.rabbitmq_url, topology.COMMANDS, poison, kind=body.TYPE)
     for death in range(DEATHS):
         asking += [asyncio.create_task(service.created(f"order-{death}-{number}", within_s=60)) for number in range(5)]
-        worker = service.make_worker("--kill-at", "load", "--order", POISON)
+        worker = service.make_worker(*HOOKS)
         worker.child.start()
         assert await worker.child.ended(within_s=DIED_S) == -signal.SIGKILL
-    worker = await service.worker("--kill-at", "load", "--order", POISON)
+    worker = await service.worker(*HOOKS)
     assert all(await asyncio.gather(*asking))
     await until(lambda: dead(service), DIED_S, "there is no dead letter")
     (letter,) = await take_dead(service.rabbitmq_url)

@@ -3,9 +3,10 @@
 A secret may also be given as a file: NAME_FILE holds the path, as Docker and Kubernetes mount secrets.
 """
 
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
@@ -80,9 +81,52 @@ class Environment:
             raise SettingError(f"{name} must be an address that starts with {' or '.join(f'{s}://' for s in schemes)}")
         return value
 
+    def authority(self, name: str) -> Path | None:
+        """The file that NAME names, with the certificates (PEM) of the authorities to trust; None when it is not set."""
+        value = self.text(name, "")
+        if not value:
+            return None
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=value)
+        except ssl.SSLError:
+            raise SettingError(f"{name} names a file without a certificate in PEM") from None
+        except OSError as error:
+            raise SettingError(f"{name} cannot be read: {type(error).__name__}") from None
+        return Path(value)
+
+    def broker(self) -> str:
+        """RABBITMQ_URL, with the file that RABBITMQ_CA_FILE names as the client's own option `cafile`.
+
+        So whoever opens the address verifies the broker, and alike.
+        """
+        url = self.url("RABBITMQ_URL", "amqp", "amqps")
+        authority = self.authority("RABBITMQ_CA_FILE")
+        given = options(url)
+        if "no_verify_ssl" in given:
+            raise SettingError("RABBITMQ_URL has no_verify_ssl: a broker that nobody verifies is not connected to")
+        if authority is None:
+            return url
+        if not url.startswith("amqps://"):
+            raise SettingError("RABBITMQ_CA_FILE is set, but RABBITMQ_URL is not amqps://: nothing would be encrypted")
+        if "cafile" in given:
+            raise SettingError("RABBITMQ_CA_FILE and the option cafile of RABBITMQ_URL are both set: give one")
+        return with_option(url, "cafile", str(authority))
+
     def log_level(self) -> str:
         """LOG_LEVEL, one of DEBUG, INFO, WARNING, ERROR."""
         value = self.text("LOG_LEVEL", "INFO").upper()
         if value not in LOG_LEVELS:
             raise SettingError(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
         return value
+
+
+def options(url: str) -> dict[str, str]:
+    """An address's options; of those that come twice, the last."""
+    return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
+
+
+def with_option(url: str, name: str, value: str) -> str:
+    """The address with one option more. A path that is missing becomes '/', which means the same."""
+    parts = urlsplit(url)
+    added = f"{name}={quote(value, safe='')}"
+    return parts._replace(path=parts.path or "/", query="&".join(filter(None, (parts.query, added)))).geturl()

@@ -2,6 +2,8 @@
 
 PaymentsError
 ├── InvalidMessage        bytes that are no message of ours; says which field breaks which rule
+├── Untrusted             the broker's certificate is not one that we trust: no waiting mends it
+├── NotDeclared           an exchange or a queue is missing, and this login may not make it
 ├── PublishFailed         a message is not known to be stored by the broker
 │   ├── NotStored         the broker said no, or it was never sent: publish again, or give up
 │   └── OutcomeUnknown    it may or may not be stored: publish again *with the same id*
@@ -29,6 +31,14 @@ class InvalidMessage(PaymentsError):
 
     def __str__(self) -> str:
         return f"{self.field}: {self.rule}" if self.field else self.rule
+
+
+class Untrusted(PaymentsError):
+    """The other side of a TLS connection showed a certificate of an authority, or for a host, that we do not trust."""
+
+
+class NotDeclared(PaymentsError):
+    """The broker lacks an exchange or a queue, and its definitions were to bring it (docs/security.md)."""
 
 
 class PublishFailed(PaymentsError):

@@ -6,12 +6,12 @@ one channel per destination class; a heartbeat that notices a frozen peer in 33 
 
 import asyncio
 import random
+import ssl
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from enum import Enum
-from ssl import SSLContext
 from typing import Any
 
 import aio_pika
@@ -19,13 +19,15 @@ from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue, Abstr
 from aio_pika.exceptions import (
     AMQPError,
     ChannelClosed,
+    ChannelNotFoundEntity,
     DeliveryError,
     PublishError,
 )
+from aiormq.exceptions import ChannelAccessRefused
 
 from contracts import topology
 from contracts.envelope import CONTENT_TYPE
-from contracts.errors import NotStored, OutcomeUnknown
+from contracts.errors import NotDeclared, NotStored, OutcomeUnknown, Untrusted
 
 HEARTBEAT_S = 10
 CONNECT_TIMEOUT_S = 10
@@ -34,6 +36,8 @@ PUBLISH_TIMEOUT_S = 5.0
 
 REPLIES = ""
 """The default exchange: a reply's address is its routing key."""
+
+OWN_QUEUES = frozenset(queue.name for queue in topology.QUEUES)
 
 REPLY_TIMEOUT_S = 1.0
 """Writing to the socket takes no time, unless an alarm blocks it; then a requester hears nothing and asks again."""
@@ -71,35 +75,76 @@ class Published:
             raise NotStored(self.reason)
 
 
-async def connect(url: str, name: str, *, ssl_context: SSLContext | None = None) -> AbstractRobustConnection:
-    """Open one connection that reopens itself. `name` is what the broker's management page shows."""
-    return await aio_pika.connect_robust(
-        url,
-        heartbeat=HEARTBEAT_S,
-        timeout=CONNECT_TIMEOUT_S,
-        reconnect_interval=random.uniform(*RECONNECT_BETWEEN_S),  # noqa: S311 - spreads load, guards nothing
-        client_properties={"connection_name": name},
-        ssl_context=ssl_context,
-    )
+async def connect(url: str, name: str, *, ssl_context: ssl.SSLContext | None = None) -> AbstractRobustConnection:
+    """Open one connection that reopens itself. `name` is what the broker's management page shows.
+
+    An amqps:// address is verified, host name included, against the authorities of the file that its option `cafile` names,
+    else the system's; `ssl_context` takes the place of both. Raises Untrusted when the certificate does not hold.
+    """
+    try:
+        return await aio_pika.connect_robust(
+            url,
+            heartbeat=HEARTBEAT_S,
+            timeout=CONNECT_TIMEOUT_S,
+            reconnect_interval=random.uniform(*RECONNECT_BETWEEN_S),  # noqa: S311 - spreads load, guards nothing
+            client_properties={"connection_name": name},
+            ssl_context=ssl_context,
+        )
+    except (AMQPError, OSError) as error:
+        if (reason := _distrust(error)) is not None:
+            raise Untrusted(f"the broker's certificate is not trusted: {reason}") from error
+        raise
 
 
-async def declare(connection: AbstractRobustConnection, queues: tuple[topology.Queue, ...] = topology.QUEUES) -> None:
+def _distrust(error: BaseException) -> str | None:
+    """What OpenSSL says about a certificate, if that is what an error comes from. Chains of errors may run in a circle."""
+    seen: list[BaseException] = []
+    found: BaseException | None = error
+    while found is not None and found not in seen:
+        if isinstance(found, ssl.SSLCertVerificationError):
+            return found.verify_message
+        seen.append(found)
+        found = found.__cause__ or found.__context__
+    return None
+
+
+async def declare(connection: AbstractRobustConnection, queues: tuple[topology.Queue, ...] = topology.QUEUES) -> bool:
     """Declare all exchanges and these queues with their bindings; harmless to repeat.
 
-    Raises aio_pika's ChannelPreconditionFailed, naming the queue and the argument, when one exists with other arguments.
+    False says that this login may not, and that everything is there already, from the broker's definitions: declare queues
+    with `passive` then. Raises NotDeclared when something is not, and aio_pika's ChannelPreconditionFailed, naming the queue
+    and the argument, when one exists with other arguments, which only a login that may declare learns.
     """
+    try:
+        await _declare(connection, queues, passive=False)
+    except ChannelAccessRefused:
+        try:
+            await _declare(connection, queues, passive=True)
+        except ChannelNotFoundEntity as error:
+            raise NotDeclared(f"{error}; this login may not declare it, the broker's definitions must") from None
+        return False
+    return True
+
+
+async def _declare(connection: AbstractRobustConnection, queues: tuple[topology.Queue, ...], *, passive: bool) -> None:
+    """An exchange comes first, so that of a login that may not the broker refuses, and logs, one operation and no more."""
     channel = await connection.channel()
     try:
         for exchange in topology.EXCHANGES:
-            await channel.declare_exchange(exchange, aio_pika.ExchangeType.TOPIC, durable=True)
+            await channel.declare_exchange(exchange, aio_pika.ExchangeType.TOPIC, durable=True, passive=passive)
         for queue in queues:
-            await declare_queue(channel, queue)
+            await declare_queue(channel, queue, passive=passive)
     finally:
         await channel.close()
 
 
-async def declare_queue(channel: AbstractChannel, queue: topology.Queue) -> AbstractQueue:
-    """Declare one queue and bind it; on a reconnect the channel declares and binds it again."""
+async def declare_queue(channel: AbstractChannel, queue: topology.Queue, *, passive: bool = False) -> AbstractQueue:
+    """Declare one queue and bind it; on a reconnect the channel declares and binds it again.
+
+    `passive` only looks whether it is there, which every login may; AMQP then compares neither arguments nor bindings.
+    """
+    if passive:
+        return await channel.declare_queue(queue.name, passive=True)
     declared = await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
     for exchange, pattern in queue.bindings:
         await declared.bind(exchange, pattern)
@@ -208,7 +253,11 @@ class Publisher:
     async def reply(self, reply_to: str, correlation_id: str | None, body: bytes, *, kind: str) -> None:
         """Answer a requester, best effort: not mandatory, because a direct reply address is never 'routable', and not
         confirmed, because nobody may wait for a requester that is gone.
+
+        Nothing goes to a queue of ours: a worker may write to any, and its requester, who chose the address, may not.
         """
+        if reply_to in OWN_QUEUES:
+            return
         message = aio_pika.Message(
             body,
             content_type=CONTENT_TYPE,

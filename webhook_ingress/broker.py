@@ -9,11 +9,11 @@ from typing import Any
 
 from aio_pika.abc import AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
-from aiormq.exceptions import ChannelAccessRefused
 from structlog.typing import FilteringBoundLogger
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts import transport
+from contracts.errors import NotDeclared, Untrusted
 from contracts.transport import Published, Publisher, Stored
 
 CONFIRM_TIMEOUT_S = 2.5
@@ -36,7 +36,7 @@ Retryable = (AMQPError, OSError, TimeoutError)
 
 
 class BrokerGone(Exception):
-    """There was no broker for longer than the limit, or it holds a topology that contradicts ours."""
+    """There was no broker for longer than the limit, or there is one that we do not trust, or that lacks our topology."""
 
 
 class Broker:
@@ -113,7 +113,7 @@ class Broker:
             reraise=True,
         ):
             with attempt:
-                connection = await transport.connect(self._url, self._name)
+                connection = await self._connect()
                 try:
                     await self._declare(connection)
                 except BaseException:
@@ -121,14 +121,22 @@ class Broker:
                     raise
         return connection
 
+    async def _connect(self) -> AbstractRobustConnection:
+        try:
+            return await transport.connect(self._url, self._name)
+        except Untrusted as error:
+            raise BrokerGone(str(error)) from None
+
     async def _declare(self, connection: AbstractRobustConnection) -> None:
         try:
             async with asyncio.timeout(DECLARE_TIMEOUT_S):
-                await transport.declare(connection)
-        except ChannelAccessRefused:
-            self._log.info("declare_not_permitted", meaning="the topology comes from the broker's definitions")
+                may_declare = await transport.declare(connection)
         except ChannelPreconditionFailed as error:
             raise BrokerGone(f"the broker holds a topology that contradicts ours: {error}") from None
+        except NotDeclared as error:
+            raise BrokerGone(str(error)) from None
+        if not may_declare:
+            self._log.info("declare_not_permitted", meaning="the topology comes from the broker's definitions")
 
     async def _close(self, connection: AbstractRobustConnection) -> None:
         try:

@@ -12,10 +12,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 
 from contracts.client import ANSWER_TIMEOUT_S, PaymentsClient
 from contracts.commands import Command
-from contracts.errors import InvalidMessage, NoReply, NotStored, OutcomeUnknown
+from contracts.errors import InvalidMessage, NoReply, NotStored, OutcomeUnknown, Untrusted
 from contracts.queries import Answered, Query, QueryRefusal
 from contracts.replies import Reply
-from webhook_ingress.broker import CLOSE_TIMEOUT_S, RETRY_AT_MOST_EVERY_S, Retryable
+from webhook_ingress.broker import CLOSE_TIMEOUT_S, RETRY_AT_MOST_EVERY_S, BrokerGone, Retryable
 
 CONFIRM_SHARE_S = 0.5
 """What a request keeps of its time for the broker's confirm, so that it can tell 'stored, no answer yet' from 'not known'."""
@@ -47,7 +47,7 @@ class Line:
         return self._client is not None
 
     async def keep(self) -> None:
-        """Open it, and hold it open until cancelled. Afterwards it reopens itself."""
+        """Open it; afterwards it reopens itself. Raises BrokerGone for what no waiting mends."""
         async for attempt in AsyncRetrying(
             wait=wait_random_exponential(multiplier=0.5, max=RETRY_AT_MOST_EVERY_S),
             retry=retry_if_exception_type(Retryable),
@@ -55,8 +55,14 @@ class Line:
             reraise=True,
         ):
             with attempt:
-                self._client = await PaymentsClient(self._url, source=self._source).__aenter__()
+                self._client = await self._open()
         self._log.info("line_open")
+
+    async def _open(self) -> PaymentsClient:
+        try:
+            return await PaymentsClient(self._url, source=self._source).__aenter__()
+        except Untrusted as error:
+            raise BrokerGone(str(error)) from None
 
     async def close(self) -> None:
         """Close it if it is open; never waits long."""

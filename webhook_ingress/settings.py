@@ -22,6 +22,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 HELP = """settings, from the environment (a name with * may also be given as NAME_FILE, the path of a mounted secret):
   RABBITMQ_URL*            the broker, amqp:// or amqps://
+  RABBITMQ_CA_FILE         the system's; the authorities that an amqps:// broker is verified against
   ROUTES                   webhook,public,admin; what this process serves
   PORT                     5005; 0 takes a free one and logs it
   HOST                     0.0.0.0
@@ -116,7 +117,7 @@ def read(variables: Mapping[str, str]) -> Settings:
     environment = Environment(variables)
     routes = _routes(environment)
     return Settings(
-        rabbitmq_url=environment.url("RABBITMQ_URL", "amqp", "amqps"),
+        rabbitmq_url=environment.broker(),
         webhook_secrets=environment.secrets("STRIPE_WEBHOOK_SECRET") if Group.WEBHOOK in routes else (),
         host=environment.text("HOST", EVERY_INTERFACE),
         port=environment.port("PORT", DEFAULT_PORT),

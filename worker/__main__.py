@@ -31,6 +31,7 @@ from tenacity import (
 
 from contracts import topology, transport
 from contracts.environment import SettingError
+from contracts.errors import NotDeclared, Untrusted
 from contracts.transport import Publisher
 from worker import settings
 from worker.adapters.consumer import Consumer
@@ -47,6 +48,7 @@ from worker.adapters.read_store import ReadStore
 from worker.adapters.reviews import MongoReviews
 from worker.adapters.stats_store import MongoStats
 from worker.adapters.store import MongoStore, database_of, open_client
+from worker.adapters.trust import refuse_untrusted
 from worker.customers import CustomerHandler
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable, WorkerError
@@ -72,6 +74,9 @@ LAST_WORDS_S = 2
 
 REFUSED_LOGINS = (AuthenticationError, ProbableAuthenticationError)
 """The broker knows us and says no: waiting mends nothing."""
+
+GIVING_UP = (AMQPError, PyMongoError, OSError, TimeoutError, WorkerError, BrokerGone, NotDeclared, Untrusted)
+"""What ends the worker by name, with exit code 1; anything else is a bug and ends it with its traceback."""
 
 CLOSE_S = 3
 """A frozen broker never says goodbye."""
@@ -142,7 +147,7 @@ async def run(chosen: Settings, wraps: Wraps) -> int:
             await worker.run(stop)
         except* _Stopped:
             log.info("stopped_while_starting")
-        except* (AMQPError, PyMongoError, OSError, TimeoutError, WorkerError, BrokerGone) as gone:
+        except* GIVING_UP as gone:
             log.critical("giving_up", reason=f"{type(gone.exceptions[0]).__name__}: {gone.exceptions[0]}")
             code = 1
         serving.should_exit = True
@@ -156,6 +161,7 @@ class Worker:
     """All parts, started together and drained in order."""
 
     consuming: AbstractRobustConnection
+    passive: bool
     consumers: list[Consumer]
     queries: QueryConsumer
     watchdog: Watchdog
@@ -173,8 +179,8 @@ class Worker:
         """Consume and do what is due until `stop`, then drain. Raises BrokerGone in a group."""
         async with asyncio.TaskGroup() as tasks:
             for consumer in self.consumers:
-                await consumer.start(self.consuming)
-            await self.queries.start(self.consuming)
+                await consumer.start(self.consuming, passive=self.passive)
+            await self.queries.start(self.consuming, passive=self.passive)
             sweeps = (sweeper.run for sweeper in self.sweepers)
             keeping = (self.rollups.run, self.replays.run, self.outbox.run)
             runs = (self.relay.run, *sweeps, *keeping, self.outage.run, self.watchdog.run)
@@ -224,12 +230,16 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
 
     async def prepare() -> None:
         for part in (mongo, customer_store, reading, stats, desk, reviews):
-            await part.prepare()
+            try:
+                await part.prepare()
+            except StoreUnavailable as error:
+                refuse_untrusted(error)
+                raise
 
     await _patiently("database", prepare, (StoreUnavailable,), stop)
     publishing = await _connect(chosen, "publisher", stop, closing)
     consuming = await _connect(chosen, "consumer", stop, closing)
-    await transport.declare(publishing)
+    passive = not await transport.declare(publishing)
 
     store, gateway, publisher = wraps.store(mongo), wraps.gateway(stripe), wraps.publisher(Publisher(publishing))
     outbox = EventOutbox(publisher, store)
@@ -263,6 +273,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     queries = Queries(reading, customer_store, Periods(stats), deployment=chosen.deployment)
     return Worker(
         consuming=consuming,
+        passive=passive,
         consumers=consumers,
         queries=QueryConsumer(queries.answer, publisher, prefetch=chosen.prefetch),
         watchdog=Watchdog(consumers, publisher, outage),

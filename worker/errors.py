@@ -2,6 +2,7 @@
 
 WorkerError
 ├── StoreUnavailable     the database did not answer: the message is applied later
+├── StoreUntrusted       the database's certificate is not one that we trust: no waiting mends it
 ├── StripeUnavailable    a payment can be found only by asking Stripe, and Stripe is down: later, uncounted
 └── StepsExhausted       a loop that should have ended did not: later, and then a person looks
 """
@@ -13,6 +14,10 @@ class WorkerError(Exception):
 
 class StoreUnavailable(WorkerError):
     """The database did not answer in time, or the connection broke; whether a write took effect is unknown."""
+
+
+class StoreUntrusted(WorkerError):
+    """What answers at the database's address showed a certificate of an authority, or for a host, that we do not trust."""
 
 
 class StripeUnavailable(WorkerError):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from contracts.environment import Environment, SettingError
+from contracts.environment import Environment, SettingError, options, with_option
 from contracts.events import Case, Remedy
 from worker.domain import policy
 from worker.domain.policy import Course, Policy
@@ -30,10 +30,14 @@ COVERAGE_EVERY_S = 60
 GRACE_S = 25
 """How long a stop waits for what runs; below Kubernetes' default of 30 s before it kills."""
 
+UNVERIFIED = {"tlsinsecure", "tlsallowinvalidcertificates", "tlsallowinvalidhostnames"}
+"""Options of MongoDB's driver with which anybody may pose as the database."""
 
 HELP = """settings, from the environment (a secret also as NAME_FILE, the path of a file that holds it):
   RABBITMQ_URL       amqp:// or amqps:// address of the broker
+  RABBITMQ_CA_FILE   the authorities that an amqps:// broker is verified against; default the system's
   MONGO_URI          mongodb:// address; the database it names, else `payments`
+  MONGO_CA_FILE      turns TLS to the database on, and names the authorities that it is verified against
   STRIPE_SECRET_KEY  sk_test_…, sk_live_… or a restricted key rk_…
   STRIPE_API_BASE    default https://api.stripe.com; the simulator's address in a sandbox
   WORKER_PORT        /health and /ready, default 5006; 0 takes a free one
@@ -83,8 +87,8 @@ def read(variables: Mapping[str, str]) -> Settings:
         raise SettingError("STRIPE_SECRET_KEY must start with sk_test_, sk_live_, rk_test_ or rk_live_")
     base = env.url("STRIPE_API_BASE", "http", "https", default=STRIPE)
     return Settings(
-        rabbitmq_url=env.url("RABBITMQ_URL", "amqp", "amqps"),
-        mongo_uri=_mongo_uri(env),
+        rabbitmq_url=env.broker(),
+        mongo_uri=mongo_uri(env),
         stripe_secret_key=key,
         stripe_api_base=base,
         deployment=env.text("DEPLOYMENT", "default"),
@@ -127,9 +131,22 @@ def _course(case: Case, text: str) -> Course:
     return Course(Remedy(remedy), int(amount) if below else None)
 
 
-def _mongo_uri(env: Environment) -> str:
-    """The driver would find fault with it only when it is made, and print it."""
+def mongo_uri(env: Environment) -> str:
+    """MONGO_URI, with the file that MONGO_CA_FILE names as the driver's own option `tlsCAFile`.
+
+    The driver would find fault with it only when it is made, and print it.
+    """
     uri = env.url("MONGO_URI", "mongodb", "mongodb+srv")
+    given = {name.casefold(): value for name, value in options(uri).items()}  # the driver reads them in any case
+    if given.keys() & UNVERIFIED:
+        raise SettingError("MONGO_URI turns verification off: a database that nobody verifies is not connected to")
+    authority = env.authority("MONGO_CA_FILE")
+    if authority is not None:
+        if "tlscafile" in given:
+            raise SettingError("MONGO_CA_FILE and the option tlsCAFile of MONGO_URI are both set: give one")
+        if "false" in {given.get("tls"), given.get("ssl")}:
+            raise SettingError("MONGO_CA_FILE is set, but MONGO_URI turns TLS off: nothing would be encrypted")
+        uri = with_option(uri, "tlsCAFile", str(authority))  # which turns TLS on
     if uri.startswith("mongodb://"):  # the other kind is looked up in the DNS, which may be away for a moment
         try:
             parse_uri(uri)

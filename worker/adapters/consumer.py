@@ -76,11 +76,11 @@ class Consumer:
     def name(self) -> str:
         return self._declared.name
 
-    async def start(self, connection: AbstractRobustConnection) -> None:
-        """Declare the queue and consume it; after a reconnect the channel does both again."""
+    async def start(self, connection: AbstractRobustConnection, *, passive: bool = False) -> None:
+        """Declare the queue, or with `passive` look for it, and consume it; after a reconnect the channel does both again."""
         self._channel = await connection.channel(publisher_confirms=False)
         await self._channel.set_qos(prefetch_count=self._prefetch)
-        self._queue = await declare_queue(self._channel, self._declared)
+        self._queue = await declare_queue(self._channel, self._declared, passive=passive)
         await self.resume()
 
     async def resume(self) -> None:

@@ -45,12 +45,12 @@ class QueryConsumer:
         self._queue: AbstractQueue | None = None
         self._tag: str | None = None
 
-    async def start(self, connection: AbstractRobustConnection) -> None:
-        """Declare the queue and consume it; after a reconnect the channel does both again."""
+    async def start(self, connection: AbstractRobustConnection, *, passive: bool = False) -> None:
+        """Declare the queue, or with `passive` look for it, and consume it; after a reconnect the channel does both again."""
         channel = await connection.channel(publisher_confirms=False)
         await channel.set_qos(prefetch_count=self._prefetch)
         declared = next(queue for queue in topology.QUEUES if queue.name == topology.QUERIES_QUEUE)
-        self._queue = await declare_queue(channel, declared)
+        self._queue = await declare_queue(channel, declared, passive=passive)
         self._tag = await self._queue.consume(self._on_message)
 
     async def drain(self, grace_s: float) -> None:

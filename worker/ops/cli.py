@@ -13,6 +13,7 @@ from worker.adapters.store import MongoStore, database_of, open_client
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable
 from worker.ops import amounts, erase_cli, machine, stats_cli
+from worker.settings import mongo_uri
 
 
 def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = os.environ) -> int:
@@ -35,8 +36,8 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     environment = Environment(variables)
     try:
         if chosen.command == "erase":
-            return erase_cli.run(environment.url("RABBITMQ_URL", "amqp", "amqps"), chosen)
-        uri = environment.url("MONGO_URI", "mongodb", "mongodb+srv")
+            return erase_cli.run(environment.broker(), chosen)
+        uri = mongo_uri(environment)
     except SettingError as error:
         print(f"payments: {error}", file=sys.stderr)
         return 2

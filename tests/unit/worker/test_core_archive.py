@@ -123,6 +123,16 @@ def test_what_is_looked_back_at_never_leaves() -> None:
     assert (left.attempts, left.refunds, left.disputes) == (payment.attempts, payment.refunds, payment.disputes)
 
 
+def test_open_calls_never_leave() -> None:
+    """A crowd of refunds that wait stays whole, however many calls are behind them."""
+    payment = busy()
+    closed = [call for call in payment.calls if not call.open]
+    waiting = [replace(payment.calls[-1], id=f"r-{n}", key=f"r-{n}", sends=()) for n in range(KEPT + 1)]
+    left, moved = cut(replace(payment, calls=(*closed[: SLACK + 1], *waiting)))
+    assert [call.id for call in left.calls if call.open] == [call.id for call in waiting]
+    assert [call.id for call in moved.calls] == [call.id for call in closed[1 : SLACK + 1]]
+
+
 def test_our_own_cancels_never_leave() -> None:
     """Our own cancels stay: their number makes the next one's key."""
     made = story(Status.REQUIRES_PAYMENT_METHOD)
@@ -189,6 +199,14 @@ def test_a_late_duplicate_repeats_the_recorded_answer() -> None:
     assert made.last is not None
     assert verdicts(made.last) == {"confirm-1": Verdict.ACCEPTED}
     assert (made.last.outcome, made.last.write, made.last.effect) == (Outcome.STALE, False, None)
+
+
+def test_a_late_duplicate_is_told_what_it_was_about() -> None:
+    """The recorded answer names the refund or dispute that its command was for."""
+    left, moved = cut(busy())
+    made = told_of(recalled(left, *found(moved, "evidence-0")), evidence("evidence-0", submit=False))
+    assert made.last is not None
+    assert [said.about for said in made.last.told] == ["dp_1"]
 
 
 def test_a_late_duplicate_of_a_refusal_repeats_the_refusal() -> None:

@@ -326,6 +326,18 @@ def test_an_authorization_that_has_ended_is_read(reason: str | None) -> None:
     assert made.record.check_at is None
 
 
+def test_the_end_is_read_although_a_read_was_just_done() -> None:
+    """A read right before the end does not put off the one after it."""
+    made = held()
+    day_before(made)
+    made.now = UNTIL
+    made.read(HELD)
+    assert made.record.poll_at is not None
+    assert made.record.poll_at > UNTIL + limits.EXPIRY_GRACE
+    made.now = UNTIL
+    assert isinstance(made.tick(limits.EXPIRY_GRACE).effect, Read)
+
+
 def test_an_authorization_that_was_extended_is_watched_anew() -> None:
     """A later end that a read brings is announced in its own time."""
     made = held()

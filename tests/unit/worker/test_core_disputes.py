@@ -415,6 +415,15 @@ def test_an_answer_to_a_dispute_that_is_over_is_refused(status: DisputeStatus, c
     assert set(codes(made.tell(command)).values()) == {RefusalCode.DISPUTE_CLOSED}
 
 
+@pytest.mark.parametrize("status", [LOST, REVIEWED])
+def test_an_answer_that_is_not_wanted_does_not_wait(status: DisputeStatus) -> None:
+    """Evidence for a dispute that takes none is refused at once, although another call is in flight."""
+    made = disputed(status, amount=500)
+    made.tell(refund("r-1", amount=100))
+    assert codes(made.tell(evidence())) == {"evidence-1": RefusalCode.DISPUTE_CLOSED}
+    assert made.head.id == "r-1"
+
+
 @pytest.mark.parametrize("status", [REVIEWED, ASKED])
 def test_evidence_goes_in_once(status: DisputeStatus) -> None:
     """A dispute under review takes no more evidence, and can still be given up."""

@@ -50,6 +50,12 @@ def test_the_bound_is_exact() -> None:
     assert found.of(Case.PAID_TWICE, 5000, NOW) == (Remedy.HOLD, None)
 
 
+@pytest.mark.parametrize("text", ["refund", "refund<5000"])
+def test_nothing_is_not_refunded(text: str) -> None:
+    """Where nothing is captured there is nothing to refund: a person looks."""
+    assert policy(POLICY_FRAUD_WARNING=text).of(Case.FRAUD_WARNING, 0, NOW) == (Remedy.HOLD, None)
+
+
 @pytest.mark.parametrize(
     "text",
     [

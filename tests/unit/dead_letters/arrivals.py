@@ -99,9 +99,9 @@ def full_of_secrets() -> dict[str, bytes]:
     """Bodies in which every canary sits somewhere, by what they are."""
     texts = [f"see {canary}, please" for canary in SHAPED]
     named = {"client_secret": CVC, "cardholder": CARLA, "billing_street": LANE}
-    deep = {"metadata": {"note": texts, "Customer-Name": CARLA, "cvc": CVC}, **named}
-    number = {"card": {"number": 4242424242424242, "cvc": CVC}, "anything": 4242424242424242}
-    hidden = {"canary@example.com": "as a name", "evidence": {"uncategorized_text": CARLA}}
+    deep: dict[str, Any] = {"metadata": {"note": texts, "Customer-Name": CARLA, "cvc": CVC}, **named}
+    number: dict[str, Any] = {"card": {"number": 4242424242424242, "cvc": CVC}, "anything": 4242424242424242}
+    hidden: dict[str, Any] = {"canary@example.com": "as a name", "evidence": {"uncategorized_text": CARLA}}
     whole = command("payment.submit_evidence", **{**deep, **number, **hidden})
     everything = json.dumps([*CANARIES, deep, number]).encode()
     twice = b'"data": {"x": 1}, "data": {"receipt_email": "canary@example.com", '

@@ -247,17 +247,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         customer_store, StripeCustomerGateway(stripe.client), outbox, store, now, deployment=chosen.deployment
     )
     handler = Handler(store, gateway, outbox, customers, now, policy=chosen.policy)
-    inbound = Inbound(
-        handler=handler,
-        customers=customers,
-        erasure=Erasure(store, handler, customers, outbox),
-        store=store,
-        gateway=gateway,
-        outbox=outbox,
-        clock=now,
-        deployment=chosen.deployment,
-        livemode=chosen.livemode,
-    )
+    inbound = _inbound(chosen, handler, customers, store, gateway=gateway, outbox=outbox)
     consumers: list[Consumer] = []
     outage = Outage(consumers, mongo.writable)
     declared = {queue.name: queue for queue in topology.QUEUES}
@@ -285,6 +275,28 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         outbox=outbox,
         ping=mongo.ping,
         grace_s=chosen.grace_s,
+    )
+
+
+def _inbound(
+    chosen: Settings,
+    handler: Handler,
+    customers: CustomerHandler,
+    store: Store,
+    *,
+    gateway: Gateway,
+    outbox: EventOutbox,
+) -> Inbound:
+    return Inbound(
+        handler=handler,
+        customers=customers,
+        erasure=Erasure(store, handler, customers, outbox),
+        store=store,
+        gateway=gateway,
+        outbox=outbox,
+        clock=now,
+        deployment=chosen.deployment,
+        livemode=chosen.livemode,
     )
 
 

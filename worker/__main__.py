@@ -34,25 +34,32 @@ from contracts.environment import SettingError
 from contracts.errors import NotDeclared, Untrusted
 from contracts.transport import Publisher
 from worker import settings
+from worker.adapters.breaker import Breaker
+from worker.adapters.budget import Budget
 from worker.adapters.consumer import Consumer
+from worker.adapters.coverage_store import MongoCoverage
 from worker.adapters.customer_gateway import StripeCustomerGateway
 from worker.adapters.customer_store import MongoCustomerStore
 from worker.adapters.dead_letters import MongoDeadLetters
 from worker.adapters.documents import to_the_millisecond
 from worker.adapters.event_source import StripeEvents
 from worker.adapters.gateway import StripeGateway
+from worker.adapters.guard import GuardedCustomerGateway, GuardedGateway
 from worker.adapters.inbound import Inbound
+from worker.adapters.line import Line, MeteredClient
 from worker.adapters.outbox import EventOutbox
 from worker.adapters.query_consumer import QueryConsumer
 from worker.adapters.read_store import ReadStore
 from worker.adapters.reviews import MongoReviews
 from worker.adapters.stats_store import MongoStats
 from worker.adapters.store import MongoStore, database_of, open_client
+from worker.adapters.stripe_events import EventList
 from worker.adapters.trust import refuse_untrusted
 from worker.customers import CustomerHandler
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable, WorkerError
 from worker.handler import Handler
+from worker.jobs.coverage import CoverageWalk
 from worker.jobs.dead_letters import Drain
 from worker.jobs.outage import Outage
 from worker.jobs.relay import Relay
@@ -131,19 +138,21 @@ async def run(chosen: Settings, wraps: Wraps) -> int:
     stop = asyncio.Event()
     _on_signals(stop)
     probe: health.Probe = _starting
+    details: health.Details = health.no_details
     try:
         listening = health.listen(chosen.port)
     except OSError as error:
         log.critical("cannot_listen", port=chosen.port, reason=error.strerror)
         return 1
     async with AsyncExitStack() as closing:
-        serving = health.server(health.health_app(lambda: probe()))  # noqa: PLW0108 - it changes once all is started
+        app = health.health_app(lambda: probe(), lambda: details())  # noqa: PLW0108 - they change once all is started
+        serving = health.server(app)
         server = asyncio.create_task(serving.serve(sockets=[listening]))
         log.info("listening", host="0.0.0.0", port=listening.getsockname()[1], deployment=chosen.deployment)  # noqa: S104
         code = 0
         try:
             worker = await _start(chosen, wraps, stop, closing)
-            probe = worker.probe
+            probe, details = worker.probe, worker.details
             await worker.run(stop)
         except* _Stopped:
             log.info("stopped_while_starting")
@@ -169,6 +178,8 @@ class Worker:
     relay: Relay
     sweepers: tuple[Sweeper, Sweeper]
     rollups: Rollups
+    coverage: CoverageWalk
+    line: Line
     replays: Replays
     outbox: EventOutbox
     ping: Callable[[], Awaitable[bool]]
@@ -181,7 +192,7 @@ class Worker:
             for consumer in self.consumers:
                 await consumer.start(self.consuming, passive=self.passive)
             await self.queries.start(self.consuming, passive=self.passive)
-            sweeps = (sweeper.run for sweeper in self.sweepers)
+            sweeps = (*(sweeper.run for sweeper in self.sweepers), self.coverage.run)
             keeping = (self.rollups.run, self.replays.run, self.outbox.run)
             runs = (self.relay.run, *sweeps, *keeping, self.outage.run, self.watchdog.run)
             jobs = [tasks.create_task(job()) for job in runs]
@@ -195,6 +206,10 @@ class Worker:
     async def probe(self) -> dict[str, bool]:
         """Each part by name, for `/ready`; not ready from the moment a stop is asked for."""
         return {"running": not self.stopping.is_set()} | await self.watchdog.probe(self.ping)
+
+    def details(self) -> dict[str, str]:
+        """What `/ready` tells beside: a worker is ready while Stripe is down, for what comes is stored and waits."""
+        return {"stripe": str(self.line.breaker.state)}
 
     async def _drain(self) -> None:
         """Take nothing new, finish what runs, send what is unsent; without a broker there is only less to do.
@@ -220,16 +235,18 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     client = open_client(chosen.mongo_uri)
     closing.push_async_callback(client.close)
     mongo = MongoStore(database_of(client, chosen.mongo_uri))
-    stripe = StripeGateway(chosen.stripe_secret_key, chosen.stripe_api_base)
+    line = Line(Budget(chosen.stripe_rate), Breaker())
+    stripe = StripeGateway(chosen.stripe_secret_key, chosen.stripe_api_base, MeteredClient(line))
     closing.push_async_callback(stripe.close)
     customer_store = MongoCustomerStore(database_of(client, chosen.mongo_uri))
     reading = ReadStore(database_of(client, chosen.mongo_uri))
     stats = MongoStats(database_of(client, chosen.mongo_uri))
+    coverage_store = MongoCoverage(database_of(client, chosen.mongo_uri))
     desk = MongoDeadLetters(database_of(client, chosen.mongo_uri))
     reviews = MongoReviews(database_of(client, chosen.mongo_uri))
 
     async def prepare() -> None:
-        for part in (mongo, customer_store, reading, stats, desk, reviews):
+        for part in (mongo, customer_store, reading, stats, coverage_store, desk, reviews):
             try:
                 await part.prepare()
             except StoreUnavailable as error:
@@ -241,11 +258,11 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     consuming = await _connect(chosen, "consumer", stop, closing)
     passive = not await transport.declare(publishing)
 
-    store, gateway, publisher = wraps.store(mongo), wraps.gateway(stripe), wraps.publisher(Publisher(publishing))
+    store, publisher = wraps.store(mongo), wraps.publisher(Publisher(publishing))
+    gateway = wraps.gateway(GuardedGateway(stripe, line))
     outbox = EventOutbox(publisher, store)
-    customers = CustomerHandler(
-        customer_store, StripeCustomerGateway(stripe.client), outbox, store, now, deployment=chosen.deployment
-    )
+    asking = GuardedCustomerGateway(StripeCustomerGateway(stripe.client), line)
+    customers = CustomerHandler(customer_store, asking, outbox, store, now, deployment=chosen.deployment)
     handler = Handler(store, gateway, outbox, customers, now, policy=chosen.policy)
     inbound = _inbound(chosen, handler, customers, store, gateway=gateway, outbox=outbox)
     consumers: list[Consumer] = []
@@ -260,6 +277,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         consumer = Consumer(declared[name], apply, publisher, prefetch=prefetch, on_outage=outage.begin)
         consumers.append(wraps.consumer(consumer))
     consumers.append(wraps.consumer(Drain(desk, publisher, now, on_outage=outage.begin)))
+    events = EventList(stripe.client, line, deployment=chosen.deployment, livemode=chosen.livemode)
     queries = Queries(reading, customer_store, Periods(stats), deployment=chosen.deployment)
     return Worker(
         consuming=consuming,
@@ -271,10 +289,34 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         relay=Relay(store, outbox, now),
         sweepers=(Sweeper(store, handler, now), Sweeper(customer_store, customers, now)),
         rollups=Rollups(stats, now),
+        coverage=CoverageWalk(coverage_store, events, publisher, now, every_s=chosen.coverage_every_s),
+        line=line,
         replays=Replays(desk, StripeEvents(stripe.client), publisher, now),
         outbox=outbox,
         ping=mongo.ping,
         grace_s=chosen.grace_s,
+    )
+
+
+def _inbound(
+    chosen: Settings,
+    handler: Handler,
+    customers: CustomerHandler,
+    store: Store,
+    *,
+    gateway: Gateway,
+    outbox: EventOutbox,
+) -> Inbound:
+    return Inbound(
+        handler=handler,
+        customers=customers,
+        erasure=Erasure(store, handler, customers, outbox),
+        store=store,
+        gateway=gateway,
+        outbox=outbox,
+        clock=now,
+        deployment=chosen.deployment,
+        livemode=chosen.livemode,
     )
 
 

@@ -18,9 +18,10 @@ async def test_two_sweepers_at_once(service: Service) -> None:
     """While Stripe is away for forty creates, two workers' sweepers repeat each under its key until it is done, once."""
     workers = [service.make_worker() for _ in range(2)]
     await asyncio.gather(*(worker.start() for worker in workers))
-    await service.stripe.fault("503", path="/v1/payment_intents", times=4 * PAYMENTS)
+    await service.stripe.rates({"503": 1.0}, seed=1)
     replies = await asyncio.gather(*(service.create(f"order-{number}") for number in range(PAYMENTS)))
     assert {reply.verdict for reply in replies} == {Verdict.PENDING}
+    await service.stripe.clear_faults()
     books = await service.assert_promises()
     assert books.ledger["count"] == PAYMENTS
     assert {payment["status"] for payment in books.payments} == {"requires_payment_method"}

@@ -53,21 +53,25 @@ class Priority(IntEnum):
     READ = 4
 
 
-OF_CALL: Mapping[Operation | CustomerOperation, Priority] = {
+OF_CALL: Mapping[Operation, Priority] = {
     Operation.CAPTURE: Priority.MONEY,
     Operation.CONFIRM: Priority.MONEY,
     Operation.CREATE: Priority.CREATE,
-    CustomerOperation.CREATE: Priority.CREATE,
-    CustomerOperation.SET_UP: Priority.CREATE,
-    CustomerOperation.SET_DEFAULT: Priority.CREATE,
-    CustomerOperation.DETACH: Priority.CREATE,
     Operation.CANCEL: Priority.CANCEL,
     Operation.REFUND: Priority.REFUND,
     Operation.EVIDENCE: Priority.REFUND,
     Operation.ACCEPT: Priority.REFUND,
+}
+"""A dispute has days."""
+
+OF_CUSTOMER_CALL: Mapping[CustomerOperation, Priority] = {
+    CustomerOperation.CREATE: Priority.CREATE,
+    CustomerOperation.SET_UP: Priority.CREATE,
+    CustomerOperation.SET_DEFAULT: Priority.CREATE,
+    CustomerOperation.DETACH: Priority.CREATE,
     CustomerOperation.DELETE: Priority.REFUND,
 }
-"""A customer waits at the checkout for the first four of theirs; a dispute has days."""
+"""Somebody waits at the checkout for the first four."""
 
 
 class Budget:

@@ -1,6 +1,6 @@
 """The gateways, each behind the line: what is kept back is answered as *not executed*, and its document brings it back."""
 
-from worker.adapters.budget import OF_CALL, Priority
+from worker.adapters.budget import OF_CALL, OF_CUSTOMER_CALL, Priority
 from worker.adapters.line import Kept, Line
 from worker.customers import CustomerGateway, SetupSecret
 from worker.domain.customer_messages import CustomerAnswer, CustomerRead, CustomerReadFailed
@@ -55,7 +55,7 @@ class GuardedCustomerGateway:
         self._line = line
 
     async def send(self, call: CustomerCall, customer: Customer, chained: int) -> CustomerAnswer:
-        async with self._line.enter(OF_CALL[call.operation]) as kept:
+        async with self._line.enter(OF_CUSTOMER_CALL[call.operation]) as kept:
             if kept is None:
                 return await self._inner.send(call, customer, chained)
         return _customer_not_executed(call, customer, kept, chained)

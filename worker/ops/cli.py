@@ -12,7 +12,7 @@ from worker.adapters.documents import plain
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable
-from worker.ops import amounts, erase_cli, machine, stats_cli
+from worker.ops import access, amounts, coverage_cli, erase_cli, machine, stats_cli
 from worker.settings import mongo_uri
 
 
@@ -20,7 +20,8 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     """Run one command; exit code 0 done, 1 not found or no answer, 2 bad usage or setting."""
     parser = argparse.ArgumentParser(
         prog="payments",
-        description="Look into the payment service. `show` and `stats` need MONGO_URI, `erase` RABBITMQ_URL.",
+        description="Look into the payment service. `show` and `stats` need MONGO_URI, `erase` RABBITMQ_URL, "
+        "`coverage` MONGO_URI and STRIPE_SECRET_KEY.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("show", help="print a payment, or all payments of an order, as JSON")
@@ -29,6 +30,7 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     commands.add_parser("machine", help="print the state machine's table as Markdown")
     stats_cli.add_to(commands)
     erase_cli.add_to(commands)
+    coverage_cli.add_to(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "machine":
         print(machine.rendered(), end="")
@@ -38,6 +40,8 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
         if chosen.command == "erase":
             return erase_cli.run(environment.broker(), chosen)
         uri = mongo_uri(environment)
+        if chosen.command == "coverage":
+            return coverage_cli.run(access.read(uri, environment), chosen)
     except SettingError as error:
         print(f"payments: {error}", file=sys.stderr)
         return 2

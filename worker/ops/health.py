@@ -16,10 +16,15 @@ CACHED_S = 1.0
 """Probes come from several sides; the parts are asked at most once a second."""
 
 Probe = Callable[[], Awaitable[dict[str, bool]]]
+Details = Callable[[], dict[str, str]]
 
 
-def health_app(probe: Probe) -> Starlette:
-    """The two routes. `probe` names each part and whether it is well."""
+def no_details() -> dict[str, str]:
+    return {}
+
+
+def health_app(probe: Probe, details: Details = no_details) -> Starlette:
+    """The two routes. `probe` names each part and whether it is well, `details` what is told beside and is no part."""
     started = monotonic()
     seen: tuple[float, dict[str, bool]] = (-CACHED_S, {})
     lock = asyncio.Lock()
@@ -34,7 +39,8 @@ def health_app(probe: Probe) -> Starlette:
                 seen = (monotonic(), await probe())
         parts = seen[1]
         well = all(parts.values())
-        return JSONResponse({"status": "ready" if well else "not ready", **parts}, status_code=200 if well else 503)
+        told = {"status": "ready" if well else "not ready", **parts, **details()}
+        return JSONResponse(told, status_code=200 if well else 503)
 
     return Starlette(routes=[Route("/health", health), Route("/ready", ready)])
 

@@ -1,0 +1,156 @@
+"""Where events are found, and what the walk keeps: in memory and on MongoDB."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient, MongoClient
+
+from tests.conformance.coverage.conftest import Stock, prepared
+from tests.conformance.store.test_indexes import Overheard, stages
+from tests.unit.customers.customer_making import CUS, CUSTOMER, CustomerStory, marked
+from tests.unit.worker.making import INTENT, NOW, PAYMENT, SECOND, refund_fact, refund_seen, seen, story
+from worker.coverage import Home, Traces
+from worker.domain.archive import Surplus
+from worker.domain.customer_record import CustomerStatus
+from worker.domain.record import Status
+from worker.jobs.coverage import Gap, Progress
+from worker.ports import Ignored
+
+MINUTE = timedelta(minutes=1)
+
+
+def gap(name: str, at: timedelta = MINUTE, **traces: Any) -> Gap:
+    return Gap(name, "charge.failed", NOW, Traces(**traces), NOW + at)
+
+
+async def kept(stock: Stock) -> None:
+    """A paid payment with a refund, told by webhooks `evt_paid` and `evt_refund`."""
+    made = story(Status.REQUIRES_PAYMENT_METHOD)
+    made.tell(seen(Status.SUCCEEDED, "evt_paid"))
+    made.tell(refund_seen(refund_fact(500), "evt_refund"))
+    await stock.payments.commit(None, made.record)
+
+
+@pytest.mark.parametrize(
+    "traces",
+    [
+        Traces(payment_id=PAYMENT),
+        Traces(intent_id=INTENT),
+        Traces(payment_id=PAYMENT, intent_id=INTENT),
+        Traces(payment_id="pay_other_1", intent_id=INTENT),
+    ],
+)
+async def test_an_event_is_found_in_its_payment(stock: Stock, traces: Traces) -> None:
+    """By our id or by the intent's, what the timeline has is found and what it has not is not."""
+    await kept(stock)
+    sought = {"evt_paid": traces, "evt_refund": traces, "evt_lost": traces}
+    assert await stock.coverage.homes(sought) == {"evt_paid": Home.PAYMENT, "evt_refund": Home.PAYMENT}
+
+
+async def test_an_event_is_found_in_the_archive(stock: Stock) -> None:
+    """What has moved out of the document is found where it went."""
+    await kept(stock)
+    payment = await stock.payments.by_id(PAYMENT)
+    assert payment is not None
+    entries = tuple(entry for entry in payment.timeline if entry.message_id == "evt_paid")
+    assert await stock.payments.archive(payment, Surplus(timeline=entries))
+    sought = dict.fromkeys(("evt_paid", "evt_refund", "evt_lost"), Traces(intent_id=INTENT))
+    assert await stock.coverage.homes(sought) == {"evt_paid": Home.PAYMENT, "evt_refund": Home.PAYMENT}
+
+
+async def test_an_event_of_another_payment_is_not_found_here(stock: Stock) -> None:
+    """A timeline accounts only for events that are about its own payment."""
+    await kept(stock)
+    assert await stock.coverage.homes({"evt_paid": Traces(payment_id="pay_other_1", intent_id="pi_other")}) == {}
+    assert await stock.coverage.homes({"evt_paid": Traces()}) == {}
+
+
+@pytest.mark.parametrize("traces", [Traces(customer_id=CUSTOMER), Traces(stripe_customer_id=CUS)])
+async def test_an_event_is_found_in_its_customer(stock: Stock, traces: Traces) -> None:
+    """By our id or by Stripe's, a customer's timeline accounts for the events about it."""
+    made = CustomerStory().reach(CustomerStatus.ACTIVE)
+    made.tell(marked(event_id="evt_customer"))
+    await stock.customers.commit(None, made.record)
+    sought = {"evt_customer": traces, "evt_lost": traces}
+    assert await stock.coverage.homes(sought) == {"evt_customer": Home.CUSTOMER}
+
+
+async def test_an_ignored_event_is_found(stock: Stock) -> None:
+    """What is recorded as ignored is accounted for, whomever it is about."""
+    await stock.payments.record_ignored(Ignored("evt_1", "charge.failed", "nobody's", NOW))
+    sought = {"evt_1": Traces(intent_id="pi_foreign"), "evt_2": Traces(intent_id="pi_foreign")}
+    assert await stock.coverage.homes(sought) == {"evt_1": Home.IGNORED}
+
+
+async def test_a_turn_is_one_workers(stock: Stock) -> None:
+    """Until it is over only its owner may take it again; after that anybody may."""
+    assert await stock.coverage.take_turn("a", NOW, NOW + MINUTE)
+    assert not await stock.coverage.take_turn("b", NOW, NOW + MINUTE)
+    assert await stock.coverage.take_turn("a", NOW, NOW + 2 * MINUTE)
+    assert not await stock.coverage.take_turn("b", NOW + MINUTE, NOW + 3 * MINUTE)
+    assert await stock.coverage.take_turn("b", NOW + 2 * MINUTE, NOW + 3 * MINUTE)
+    assert not await stock.coverage.take_turn("a", NOW + 2 * MINUTE, NOW + 3 * MINUTE)
+
+
+async def test_progress_is_kept_whole(stock: Stock) -> None:
+    """Where a walk stands is read as it was written, and what it no longer has is gone."""
+    assert await stock.coverage.progress() == Progress()
+    under_way = Progress(NOW, NOW - MINUTE, "evt_1", NOW + SECOND)
+    for progress in (under_way, Progress(until=NOW)):
+        await stock.coverage.advance(progress)
+        assert await stock.coverage.progress() == progress
+
+
+async def test_a_gap_is_noted_once(stock: Stock) -> None:
+    """A gap that is known stays as it is; only the new ones are named."""
+    assert await stock.coverage.note([gap("evt_1", payment_id=PAYMENT)]) == {"evt_1"}
+    assert await stock.coverage.note([gap("evt_1", 5 * MINUTE), gap("evt_2")]) == {"evt_2"}
+    assert sorted(await stock.coverage.gaps(10), key=lambda one: one.id) == [
+        gap("evt_1", payment_id=PAYMENT),
+        gap("evt_2"),
+    ]
+
+
+async def test_gaps_come_in_the_order_of_their_time(stock: Stock) -> None:
+    """The first that are due come first, and no more than were asked for."""
+    await stock.coverage.note([gap(f"evt_{minutes}", minutes * MINUTE) for minutes in (3, 1, 2)])
+    assert [one.id for one in await stock.coverage.gaps(2)] == ["evt_1", "evt_2"]
+
+
+async def test_a_gap_is_postponed_and_closed(stock: Stock) -> None:
+    """How often it was put back is kept; once closed it is gone, and postponing it does not bring it back."""
+    await stock.coverage.note([gap("evt_1"), gap("evt_2")])
+    later = replace(gap("evt_1", 9 * MINUTE), puts=3)
+    await stock.coverage.postpone(later)
+    assert await stock.coverage.gaps(10) == [gap("evt_2"), later]
+    await stock.coverage.close(["evt_1", "evt_unknown"])
+    await stock.coverage.close([])
+    await stock.coverage.postpone(later)
+    assert await stock.coverage.gaps(10) == [gap("evt_2")]
+    assert await stock.coverage.open_gaps() == 1
+
+
+async def test_every_look_up_uses_an_index(
+    mongo_uri: str, database_name: str, mongo_client: MongoClient[dict[str, Any]]
+) -> None:
+    """Each find of the walk, as it goes over the wire, is planned over an index."""
+    overheard = Overheard()
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo_uri, tz_aware=True, event_listeners=[overheard])
+    real = await prepared(client[database_name])
+    await kept(real)
+    payment = await real.payments.by_id(PAYMENT)
+    assert payment is not None
+    await real.payments.archive(payment, Surplus(timeline=payment.timeline[:1]))
+    overheard.finds.clear()
+    whole = Traces(PAYMENT, INTENT, CUSTOMER, CUS)
+    await real.coverage.homes({"evt_1": whole, "evt_2": whole})
+    await real.coverage.note([gap("evt_1")])
+    await real.coverage.gaps(10)
+    await real.coverage.progress()
+    await client.close()
+    assert len(overheard.finds) == 9
+    for find in overheard.finds:
+        plan = mongo_client[database_name].command("explain", find)["queryPlanner"]["winningPlan"]
+        assert "COLLSCAN" not in stages(plan), find

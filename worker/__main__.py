@@ -320,28 +320,6 @@ def _inbound(
     )
 
 
-def _inbound(
-    chosen: Settings,
-    handler: Handler,
-    customers: CustomerHandler,
-    store: Store,
-    *,
-    gateway: Gateway,
-    outbox: EventOutbox,
-) -> Inbound:
-    return Inbound(
-        handler=handler,
-        customers=customers,
-        erasure=Erasure(store, handler, customers, outbox),
-        store=store,
-        gateway=gateway,
-        outbox=outbox,
-        clock=now,
-        deployment=chosen.deployment,
-        livemode=chosen.livemode,
-    )
-
-
 async def _starting() -> dict[str, bool]:
     return {"started": False}
 

@@ -236,7 +236,9 @@ def answers(call: Call, version: int) -> Iterator[Answer]:
     }
     done: list[dict[str, Any]]
     if call.operation is Operation.REFUND:
-        done = [{"refund": refund_fact(call.params["amount"], status, call.about, 8)} for status in SETTLED_REFUNDS]
+        done = [
+            {"refund": refund_fact(call.params.get("amount", 300), status, call.about, 8)} for status in SETTLED_REFUNDS
+        ]
     elif call.operation in {Operation.EVIDENCE, Operation.ACCEPT}:
         done = [{"dispute": dispute_fact(status)} for status in DisputeStatus]
     else:

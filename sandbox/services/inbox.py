@@ -7,7 +7,6 @@ order is the handler's business, because each event carries a fact of its own.
 import asyncio
 from collections.abc import Callable
 
-import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
@@ -48,8 +47,8 @@ class Inbox:
         async with connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=PREFETCH)
-            await channel.declare_exchange(topology.EVENTS, aio_pika.ExchangeType.TOPIC, durable=True)
-            queue = await transport.declare_queue(channel, self.queue)
+            may_declare = await transport.declare(connection, (self.queue,))
+            queue = await transport.declare_queue(channel, self.queue, passive=not may_declare)
             broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
             async def on_message(message: AbstractIncomingMessage) -> None:

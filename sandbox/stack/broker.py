@@ -74,6 +74,8 @@ class RabbitMQNode:
         self.url = f"amqp://{GUEST}@127.0.0.1:{self.port}/"
         self.management_port = free_port()
         self.management_url = f"http://{GUEST}@127.0.0.1:{self.management_port}"
+        self.more_config = ""
+        """Lines of configuration beside ours, from the next start on."""
         self._epmd_port = free_port()
         self._ctl = server.with_name("rabbitmqctl")
         self._env = self._environment()
@@ -183,7 +185,7 @@ class RabbitMQNode:
         for name in ("home", "data", "log"):
             (self.directory / name).mkdir(parents=True, exist_ok=True)
         config = CONFIG.format(amqp_port=self.port, management_port=self.management_port)
-        (self.directory / "rabbitmq.conf").write_text(config)
+        (self.directory / "rabbitmq.conf").write_text(config + self.more_config)
         (self.directory / "rabbitmq-env.conf").write_text("")  # in place of the system's
         (self.directory / "enabled_plugins").write_text("[rabbitmq_management].\n")
 

@@ -132,10 +132,16 @@ class Service:
         return str(self.payment(order)["_id"])
 
     async def refund(
-        self, payment: str, refund_id: str, amount: int | None = None, *, command_id: str | None = None
+        self,
+        payment: str,
+        refund_id: str,
+        amount: int | None = None,
+        *,
+        command_id: str | None = None,
+        reply_s: float = REPLY_S,
     ) -> Reply:
         command = RefundPayment(payment_id=payment, refund_id=refund_id, amount=amount, requested_by="support-1")
-        return await self.send(command, command_id or f"refund-{refund_id}")
+        return await self.send(command, command_id or f"refund-{refund_id}", reply_s=reply_s)
 
     async def cancel(self, order: str) -> Reply:
         return await self.send(CancelPayment(order_id=order), f"cancel-{order}")

@@ -42,7 +42,6 @@ from worker.adapters.customer_gateway import StripeCustomerGateway
 from worker.adapters.customer_store import MongoCustomerStore
 from worker.adapters.dead_letters import MongoDeadLetters
 from worker.adapters.documents import to_the_millisecond
-from worker.adapters.event_source import StripeEvents
 from worker.adapters.gateway import StripeGateway
 from worker.adapters.guard import GuardedCustomerGateway, GuardedGateway
 from worker.adapters.inbound import Inbound
@@ -53,11 +52,13 @@ from worker.adapters.read_store import ReadStore
 from worker.adapters.reviews import MongoReviews
 from worker.adapters.stats_store import MongoStats
 from worker.adapters.store import MongoStore, database_of, open_client
+from worker.adapters.stories import Stories
 from worker.adapters.stripe_events import EventList
 from worker.adapters.trust import refuse_untrusted
 from worker.customers import CustomerHandler
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable, WorkerError
+from worker.forgetting import Forgetting
 from worker.handler import Handler
 from worker.jobs.coverage import CoverageWalk
 from worker.jobs.dead_letters import Drain
@@ -244,9 +245,10 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     coverage_store = MongoCoverage(database_of(client, chosen.mongo_uri))
     desk = MongoDeadLetters(database_of(client, chosen.mongo_uri))
     reviews = MongoReviews(database_of(client, chosen.mongo_uri))
+    stories = Stories(database_of(client, chosen.mongo_uri))
 
     async def prepare() -> None:
-        for part in (mongo, customer_store, reading, stats, coverage_store, desk, reviews):
+        for part in (mongo, customer_store, reading, stats, coverage_store, desk, reviews, stories):
             try:
                 await part.prepare()
             except StoreUnavailable as error:
@@ -264,7 +266,8 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     asking = GuardedCustomerGateway(StripeCustomerGateway(stripe.client), line)
     customers = CustomerHandler(customer_store, asking, outbox, store, now, deployment=chosen.deployment)
     handler = Handler(store, gateway, outbox, customers, now, policy=chosen.policy)
-    inbound = _inbound(chosen, handler, customers, store, gateway=gateway, outbox=outbox)
+    erasure = Erasure(store, handler, Forgetting(customers, desk), outbox)
+    inbound = _inbound(chosen, handler, customers, erasure, store=store, gateway=gateway, outbox=outbox)
     consumers: list[Consumer] = []
     outage = Outage(consumers, mongo.writable)
     declared = {queue.name: queue for queue in topology.QUEUES}
@@ -291,7 +294,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         rollups=Rollups(stats, now),
         coverage=CoverageWalk(coverage_store, events, publisher, now, every_s=chosen.coverage_every_s),
         line=line,
-        replays=Replays(desk, StripeEvents(stripe.client), publisher, now),
+        replays=Replays(desk, events, publisher, now),
         outbox=outbox,
         ping=mongo.ping,
         grace_s=chosen.grace_s,
@@ -302,15 +305,16 @@ def _inbound(
     chosen: Settings,
     handler: Handler,
     customers: CustomerHandler,
-    store: Store,
+    erasure: Erasure,
     *,
+    store: Store,
     gateway: Gateway,
     outbox: EventOutbox,
 ) -> Inbound:
     return Inbound(
         handler=handler,
         customers=customers,
-        erasure=Erasure(store, handler, customers, outbox),
+        erasure=erasure,
         store=store,
         gateway=gateway,
         outbox=outbox,

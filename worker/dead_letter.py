@@ -34,6 +34,7 @@ class State(StrEnum):
 ONLY_SENDER = "what is secret or personal in it was not kept: only its sender can send it again"
 UNREADABLE = "it is no message that could be read: it can only be discarded"
 NOBODYS = "nothing says which queue it was for: it can only be discarded"
+ERASED = "its user was erased: it can only be discarded"
 NO_LONGER_LISTED = "Stripe no longer lists this event: it can only be discarded"
 
 

@@ -98,7 +98,7 @@ def read(variables: Mapping[str, str]) -> Settings:
         grace_s=env.number("GRACE_S", GRACE_S, low=1, high=600),
         stripe_rate=env.number("STRIPE_RATE", _rate(key, base), low=1, high=10_000),
         coverage_every_s=env.number("COVERAGE_EVERY_S", COVERAGE_EVERY_S, low=1, high=3600),
-        policy=_policy(env),
+        policy=policy_of(env),
     )
 
 
@@ -109,7 +109,8 @@ def _rate(key: str, base: str) -> int:
     return LIVE_RATE if "_live_" in key else SANDBOX_RATE
 
 
-def _policy(env: Environment) -> Policy:
+def policy_of(env: Environment) -> Policy:
+    """What is done about late and strange money. Raises SettingError."""
     hours = env.number("POLICY_ANSWER_H", policy.ANSWER_WITHIN // timedelta(hours=1), low=1, high=24 * 60)
     chosen = {
         Case.PAID_AFTER_CANCEL: env.text("POLICY_PAID_AFTER_CANCEL", ""),

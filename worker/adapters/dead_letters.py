@@ -16,7 +16,7 @@ from pymongo.errors import DuplicateKeyError
 
 from worker.adapters.documents import Document, plain
 from worker.adapters.trouble import translated
-from worker.dead_letter import DeadLetter, Form, State, Wanted
+from worker.dead_letter import ERASED, DeadLetter, Form, State, Wanted
 
 SETTLED_KEPT = timedelta(days=90)
 """Long enough to answer who replayed or discarded what; what is open never expires."""
@@ -132,6 +132,12 @@ class MongoDeadLetters:
         key = {"_id": letter.id, "state": State.REPLAYING.value}
         back = {"state": State.OPEN.value, "unreplayable": why}
         return await self._step(key, {"$set": back, "$unset": {"replay_at": ""}})
+
+    async def erase(self, user_id: str) -> None:
+        """Forget a user: who it was goes, and with it what could be replayed. Harmless to repeat."""
+        forgotten = {"$set": {"unreplayable": ERASED}, "$unset": {"user_id": "", "body": ""}}
+        async with translated():
+            await self._letters.update_many({"user_id": user_id}, forgotten)
 
     async def _step(self, key: Document, update: Document) -> bool:
         async with translated():

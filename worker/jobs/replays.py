@@ -17,9 +17,8 @@ from contracts import topology
 from contracts.envelope import CONTENT_TYPE
 from contracts.transport import Published, Publisher, Stored
 from worker.adapters.dead_letters import MongoDeadLetters
-from worker.adapters.event_source import NotAnswered, NotListed
 from worker.dead_letter import NO_LONGER_LISTED, DeadLetter, Form
-from worker.errors import StoreUnavailable
+from worker.errors import StoreUnavailable, StripeUnavailable
 
 EVERY_S = 0.5
 AT_ONCE = 20
@@ -41,9 +40,10 @@ log = structlog.get_logger()
 
 
 class EventSource(Protocol):
-    """Where a Stripe event can be read again."""
+    """Where a Stripe event can be read again. Raises StripeUnavailable when there is no answer."""
 
-    async def raw(self, event_id: str) -> bytes | NotListed | NotAnswered: ...
+    async def one(self, event_id: str) -> bytes | None:
+        """The event's JSON; None when Stripe lists it no longer, after 30 days."""
 
 
 class Replays:
@@ -84,19 +84,18 @@ class Replays:
             await self._replay(letter, now)
         except StoreUnavailable:
             log.warning("replay_waits", letter=letter.id, reason="database away")
+        except StripeUnavailable as error:
+            log.warning("replay_waits", letter=letter.id, reason=f"Stripe: {error}")
         except Exception:
             log.exception("replay_crashed", letter=letter.id)
 
     async def _replay(self, letter: DeadLetter, now: datetime) -> None:
         if not await self._desk.take(letter, now, now + AGAIN_AFTER):
             return
-        body = letter.body.encode() if letter.form is Form.COMMAND else await self._events.raw(letter.message_id)
-        if isinstance(body, NotListed):
+        body = letter.body.encode() if letter.form is Form.COMMAND else await self._events.one(letter.message_id)
+        if body is None:
             await self._desk.give_back(letter, NO_LONGER_LISTED)
             log.warning("replay_refused", letter=letter.id, reason=NO_LONGER_LISTED)
-            return
-        if isinstance(body, NotAnswered):
-            log.warning("replay_waits", letter=letter.id, reason=body.reason)
             return
         published = await self._publish(letter, body)
         if published.stored is not Stored.YES:

@@ -12,7 +12,17 @@ from worker.adapters.documents import plain
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable
-from worker.ops import access, amounts, coverage_cli, erase_cli, machine, stats_cli
+from worker.ops import (
+    access,
+    amounts,
+    coverage_cli,
+    dead_letters_cli,
+    erase_cli,
+    machine,
+    reviews_cli,
+    stats_cli,
+    timeline_cli,
+)
 from worker.settings import mongo_uri
 
 
@@ -20,7 +30,7 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     """Run one command; exit code 0 done, 1 not found or no answer, 2 bad usage or setting."""
     parser = argparse.ArgumentParser(
         prog="payments",
-        description="Look into the payment service. `show` and `stats` need MONGO_URI, `erase` RABBITMQ_URL, "
+        description="Look into the payment service. `erase` needs RABBITMQ_URL, all others MONGO_URI, "
         "`coverage` MONGO_URI and STRIPE_SECRET_KEY.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -30,6 +40,8 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     commands.add_parser("machine", help="print the state machine's table as Markdown")
     stats_cli.add_to(commands)
     erase_cli.add_to(commands)
+    for more in (timeline_cli, dead_letters_cli, reviews_cli):
+        more.add_to(commands)
     coverage_cli.add_to(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "machine":
@@ -40,12 +52,21 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
         if chosen.command == "erase":
             return erase_cli.run(environment.broker(), chosen)
         uri = mongo_uri(environment)
+        if chosen.command == "dead-letters":
+            return dead_letters_cli.run(uri, environment, chosen)
         if chosen.command == "coverage":
             return coverage_cli.run(access.read(uri, environment), chosen)
     except SettingError as error:
         print(f"payments: {error}", file=sys.stderr)
         return 2
-    return stats_cli.run(uri) if chosen.command == "stats" else _show(uri, chosen)
+    match chosen.command:
+        case "stats":
+            return stats_cli.run(uri)
+        case "timeline":
+            return timeline_cli.run(uri, chosen)
+        case "needs-review":
+            return reviews_cli.run(uri, chosen)
+    return _show(uri, chosen)
 
 
 def _show(uri: str, chosen: argparse.Namespace) -> int:

@@ -1,0 +1,74 @@
+"""All that is on record about a payment: its document, what has moved to the archive, ignored events, dead letters."""
+
+from dataclasses import dataclass
+
+from pymongo import ASCENDING
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+
+from worker.adapters.dead_letters import MongoDeadLetters
+from worker.adapters.documents import Document, call_of, from_document
+from worker.adapters.trouble import translated
+from worker.adapters.whole import whole
+from worker.dead_letter import DeadLetter, Wanted
+from worker.domain.record import Call, Payment
+from worker.ports import Ignored
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What is known of one payment; without a payment, what died before there was one.
+
+    `calls` are all of them, archived ones too, which have lost their parameters.
+    """
+
+    payment: Payment | None
+    calls: tuple[Call, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
+    letters: tuple[DeadLetter, ...] = ()
+
+
+class Stories:
+    """Reads by indexes alone. Raises StoreUnavailable when the database does not answer."""
+
+    def __init__(self, database: AsyncDatabase[Document]) -> None:
+        self._payments: AsyncCollection[Document] = database["payments"]
+        self._archive: AsyncCollection[Document] = database["archive"]
+        self._ignored: AsyncCollection[Document] = database["stripe_events"]
+        self._desk = MongoDeadLetters(database)
+
+    async def prepare(self) -> None:
+        """Create the index by which ignored events are found; harmless to repeat."""
+        async with translated():
+            await self._ignored.create_index([("intent_id", ASCENDING)], sparse=True)
+
+    async def of(self, name: str) -> list[Story]:
+        """The stories of a payment id, a PaymentIntent id, or all payments of an order, oldest first; or of what died."""
+        field = {"pay": "_id", "pi": "stripe.payment_intent_id"}.get(name.partition("_")[0], "order_id")
+        async with translated():
+            found = [one async for one in self._payments.find({field: name})]
+        stories = [await self._story(one) for one in found]
+        if not stories:
+            letters = await self._letters(name)
+            return [Story(None, letters=letters)] if letters else []
+        return sorted(stories, key=lambda story: story.payment.number if story.payment else 0)
+
+    async def _story(self, document: Document) -> Story:
+        async with translated():
+            payment = from_document(await whole(self._archive, document))
+            moved = self._archive.find({"payment_id": payment.id}) if payment.archived else None
+            archived = [call_of(one["value"]) async for one in moved if one["kind"] == "call"] if moved else []
+            ignored = await self._unheeded(payment.intent_id) if payment.intent_id else ()
+        known = {call.id for call in payment.calls}
+        draft = (payment.draft,) if payment.draft else ()
+        calls = (*(call for call in archived if call.id not in known), *payment.calls, *draft)
+        names = (payment.id, payment.order_id, *((payment.intent_id,) if payment.intent_id else ()))
+        return Story(payment, calls, ignored, await self._letters(*names))
+
+    async def _unheeded(self, intent_id: str) -> tuple[Ignored, ...]:
+        found = self._ignored.find({"intent_id": intent_id})
+        return tuple([Ignored(str(one["_id"]), one["type"], one["reason"], one["at"]) async for one in found])
+
+    async def _letters(self, *names: str) -> tuple[DeadLetter, ...]:
+        wanted = (Wanted(about=names, settled=settled) for settled in (True, False))
+        return tuple([letter for one in wanted async for letter in self._desk.find(one)])

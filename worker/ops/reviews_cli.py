@@ -1,0 +1,76 @@
+"""`payments needs-review`: every payment that waits for a person, and why. Needs MONGO_URI."""
+
+import argparse
+import asyncio
+import json
+import sys
+from typing import Any
+
+from worker.adapters.reviews import MongoReviews
+from worker.adapters.store import database_of, open_client
+from worker.domain.record import Payment
+from worker.errors import StoreUnavailable
+from worker.ops import amounts, screen
+
+
+def add_to(commands: Any) -> None:
+    """Add `needs-review` to the operator's commands (an argparse subparsers object)."""
+    reviews: argparse.ArgumentParser = commands.add_parser(
+        "needs-review",
+        help="every payment that waits for a person, and why",
+        description="`payments timeline` tells how it came to it; the command payment.resolve ends it.",
+    )
+    reviews.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(uri: str, chosen: argparse.Namespace) -> int:
+    """List them, the longest untouched first; exit code 0 listed, 1 no answer."""
+    try:
+        found = sorted(asyncio.run(_found(uri)), key=lambda payment: payment.updated_at)
+    except StoreUnavailable as error:
+        sys.stderr.write(f"payments: the database does not answer: {error}\n")
+        return 1
+    if chosen.json:
+        sys.stdout.write(json.dumps([_told(payment) for payment in found], indent=2) + "\n")
+        return 0
+    made = screen.table(
+        f"{len(found)} payments need review",
+        "payment",
+        "order",
+        "status",
+        "amount",
+        "captured",
+        "why",
+        "untouched since",
+    )
+    for payment in found:
+        money = (amounts.text(amount, payment.currency) for amount in (payment.amount, payment.captured))
+        names = (payment.id, payment.order_id, payment.status)
+        screen.row(made, (*names, *money, payment.needs_review, payment.updated_at))
+    screen.console().print(made)
+    return 0
+
+
+async def _found(uri: str) -> list[Payment]:
+    client = open_client(uri)
+    try:
+        return [payment async for payment in MongoReviews(database_of(client, uri)).waiting()]
+    finally:
+        await client.close()
+
+
+def _told(payment: Payment) -> dict[str, Any]:
+    """Amounts in minor units."""
+    return {
+        "payment_id": payment.id,
+        "order_id": payment.order_id,
+        "payment_intent_id": payment.intent_id,
+        "status": payment.status,
+        "amount": payment.amount,
+        "currency": payment.currency,
+        "captured": payment.captured,
+        "refunded": payment.refunded,
+        "disputed": payment.disputed,
+        "needs_review": payment.needs_review,
+        "updated_at": payment.updated_at.isoformat(),
+    }

@@ -1,0 +1,88 @@
+"""`payments timeline`: every message, request to Stripe, transition and event of a payment, and why. Needs MONGO_URI."""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from typing import Any
+
+from worker.adapters.store import database_of, open_client
+from worker.adapters.stories import Stories, Story
+from worker.errors import StoreUnavailable
+from worker.ops import amounts, screen
+from worker.ops.timeline import Row, rows
+
+WHOLE = ("at (UTC)", "what", "name")
+
+BESIDE = {"sent_at", "issued_at"}
+"""Details that only the JSON has."""
+
+
+def add_to(commands: Any) -> None:
+    """Add `timeline` to the operator's commands (an argparse subparsers object)."""
+    timeline: argparse.ArgumentParser = commands.add_parser(
+        "timeline", help="why a payment is as it is: every message, request, transition and event"
+    )
+    timeline.add_argument("id", help="a payment id (pay_…), a PaymentIntent id (pi_…) or an order id")
+    timeline.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(uri: str, chosen: argparse.Namespace) -> int:
+    """Print the stories; exit code 0 printed, 1 nothing is known or no answer."""
+    try:
+        stories = asyncio.run(_of(uri, chosen.id))
+    except StoreUnavailable as error:
+        sys.stderr.write(f"payments: the database does not answer: {error}\n")
+        return 1
+    if not stories:
+        sys.stderr.write(f"payments: nothing is known of {chosen.id!r}\n")
+        return 1
+    if chosen.json:
+        sys.stdout.write(json.dumps([_told(story) for story in stories], indent=2, default=str) + "\n")
+        return 0
+    console = screen.console()
+    for story in stories:
+        made = screen.table(_title(story), *WHOLE, "outcome", "status", "why", "details", whole=WHOLE)
+        for row in rows(story):
+            way = f"{row.from_status} → {row.to_status}" if row.from_status else row.to_status
+            at = f"{row.at:%Y-%m-%d %H:%M:%S}.{row.at.microsecond // 1000:03}"
+            screen.row(made, (at, row.what, row.name, row.outcome, way, row.why, _details(row)))
+        console.print(made)
+    return 0
+
+
+async def _of(uri: str, name: str) -> list[Story]:
+    client = open_client(uri)
+    try:
+        return await Stories(database_of(client, uri)).of(name)
+    finally:
+        await client.close()
+
+
+def _title(story: Story) -> str:
+    payment = story.payment
+    if payment is None:
+        return "no payment, only dead letters"
+    waits = f", needs review: {payment.needs_review}" if payment.needs_review else ""
+    money = f", {amounts.text(payment.amount, payment.currency)}" if payment.currency else ""
+    return screen.shown(f"{payment.id}: {payment.status}; order {payment.order_id}{money}{waits}")
+
+
+def _details(row: Row) -> str:
+    told = {"id": row.id} | row.details
+    return "\n".join(f"{name} {value}" for name, value in told.items() if name not in BESIDE)
+
+
+def _told(story: Story) -> dict[str, Any]:
+    payment = story.payment
+    known: dict[str, Any] = {}
+    if payment is not None:
+        known = {
+            "payment_id": payment.id,
+            "order_id": payment.order_id,
+            "payment_intent_id": payment.intent_id,
+            "status": payment.status,
+            "needs_review": payment.needs_review,
+        }
+    return known | {"rows": [asdict(row) | {"at": row.at.isoformat()} for row in rows(story)]}

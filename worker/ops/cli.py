@@ -19,6 +19,7 @@ from worker.ops import (
     dead_letters_cli,
     erase_cli,
     machine,
+    proof_cli,
     reviews_cli,
     stats_cli,
     timeline_cli,
@@ -31,7 +32,7 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     parser = argparse.ArgumentParser(
         prog="payments",
         description="Look into the payment service. `erase` needs RABBITMQ_URL, all others MONGO_URI, "
-        "`coverage` MONGO_URI and STRIPE_SECRET_KEY.",
+        "`coverage` and `proof` MONGO_URI and STRIPE_SECRET_KEY.",
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     show = commands.add_parser("show", help="print a payment, or all payments of an order, as JSON")
@@ -43,6 +44,7 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     for more in (timeline_cli, dead_letters_cli, reviews_cli):
         more.add_to(commands)
     coverage_cli.add_to(commands)
+    proof_cli.add_to(commands)
     chosen = parser.parse_args(arguments)
     if chosen.command == "machine":
         print(machine.rendered(), end="")
@@ -56,6 +58,8 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
             return dead_letters_cli.run(uri, environment, chosen)
         if chosen.command == "coverage":
             return coverage_cli.run(access.read(uri, environment), chosen)
+        if chosen.command == "proof":
+            return proof_cli.run(access.read(uri, environment), chosen)
     except SettingError as error:
         print(f"payments: {error}", file=sys.stderr)
         return 2

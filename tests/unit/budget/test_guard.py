@@ -149,9 +149,10 @@ async def test_a_retry_without_a_place_leaves_the_call_unknown(subject: Subject)
 async def test_an_outage_opens_the_breaker_and_an_answer_closes_it(subject: Subject) -> None:
     """After ten failures nothing is sent and all is answered at once; one probe finds Stripe back, and the same key is done."""
     subject.fault("503", 1000)
-    _, payment, call = await made(subject)
-    while subject.closed():
-        await made(subject)
+    payment, call = creating()
+    crowd = (replace(call, key=f"key-{number}") for number in range(THRESHOLD // 2))  # each is tried twice
+    await asyncio.gather(*(subject.gateway.send(one, payment, 0) for one in crowd))
+    assert not subject.closed()
     asked = subject.requests
     assert asked == THRESHOLD
     kept = [await subject.gateway.send(call, payment, 0) for _ in range(5)]

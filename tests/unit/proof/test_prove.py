@@ -1,0 +1,264 @@
+"""The three passes of the money proof on fakes: what a world that goes on does to it, and what it keeps in memory."""
+
+import io
+import json
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from contracts.views import RefundStatus
+from tests.unit.proof.test_judge import moved
+from tests.unit.worker.making import NOW
+from worker.adapters.balance import Transactions
+from worker.adapters.spill import Spill
+from worker.ops.cli import main
+from worker.ops.proof_cli import as_json, show
+from worker.ops.prove import CLOCKS, SECOND_LOOKS, SHOWN, Phase, Proof, prove
+from worker.proof import Held, Moved, Settled
+
+DAY = timedelta(days=1)
+PAGE = 100
+
+
+class Account:
+    """Stripe, as far as the proof reads it: pages of movements, and all of an intent at a second look."""
+
+    def __init__(self, moves: Sequence[Moved] = ()) -> None:
+        self.moves = list(moves)
+        self.looks: list[str] = []
+        self.since: datetime | None = None
+
+    async def page(self, since: datetime, after: str | None) -> Transactions:
+        self.since = since
+        begin = int(after or 0)
+        more = begin + PAGE < len(self.moves)
+        return Transactions(tuple(self.moves[begin : begin + PAGE]), 1, str(begin + PAGE) if more else None, NOW)
+
+    async def of_intent(self, intent_id: str) -> list[Moved]:
+        self.looks.append(intent_id)
+        return [move for move in self.moves if move.intent_id == intent_id]
+
+
+class Books:
+    """Our payments; `during` happens between the pass over Stripe and the second look."""
+
+    def __init__(self, payments: Sequence[Held] = (), during: Callable[[], None] = lambda: None) -> None:
+        self.payments = {one.payment_id: one for one in payments}
+        self.elsewhere: set[str] = set()
+        self.during = during
+
+    async def count(self, since: datetime) -> int:
+        del since
+        return len(self.payments)
+
+    async def held(self, since: datetime, until: datetime) -> AsyncIterator[list[Held]]:
+        del since, until
+        found = list(self.payments.values())
+        for start in range(0, len(found), PAGE):
+            yield found[start : start + PAGE]
+        self.during()
+
+    async def one(self, payment_id: str) -> Held | None:
+        return self.payments.get(payment_id)
+
+    async def known(self, intents: Sequence[str]) -> set[str]:
+        ours = {one.intent_id for one in self.payments.values()} | self.elsewhere
+        return {intent for intent in intents if intent in ours}
+
+
+def paid(number: int, captured: int = 1000) -> Held:
+    return Held(f"pay_{number}_1", f"pi_{number}", "eur", captured)
+
+
+def charge(number: int, amount: int = 1000, **changes: object) -> Moved:
+    return moved("charge", amount, intent_id=f"pi_{number}", source_id=f"ch_{number}", fee=30, **changes)
+
+
+async def proven(account: Account, books: Books, **more: object) -> Proof:
+    with Spill() as spill:
+        return await prove(
+            account,
+            books,
+            spill,
+            more.pop("report", lambda *_: None),  # type: ignore[arg-type] # a report
+            deployment="test",
+            since=NOW - DAY,
+            until=NOW,
+        )
+
+
+async def test_agreement_over_many_pages() -> None:
+    """A thousand payments over ten pages agree, with their totals, and what settled for them beside it."""
+    account, books = (
+        Account([charge(number) for number in range(1000)]),
+        Books([paid(number) for number in range(1000)]),
+    )
+    found = await proven(account, books)
+    assert (found.drift_count, found.payments, found.others) == (0, 1000, 10)
+    assert found.sums["eur"].here == found.sums["eur"].stripe == 1_000_000
+    assert found.settled == {"eur": Settled(1_000_000, 30_000)}
+    assert account.looks == []
+    assert account.since == NOW - DAY - CLOCKS
+
+
+async def test_a_planted_cent_is_found() -> None:
+    """Of a thousand payments the one with a cent too much is told, and its neighbours are not."""
+    books = Books([paid(number, 1001 if number == 617 else 1000) for number in range(1000)])
+    found = await proven(Account([charge(number) for number in range(1000)]), books)
+    assert [(drift.payment_id, drift.difference) for drift in found.drifts] == [("pay_617_1", -1)]
+    assert (found.drift_count, found.drift_by_currency, found.payments) == (1, {"eur": 1}, 1000)
+
+
+async def test_what_happened_meanwhile_is_no_drift() -> None:
+    """A payment that was refunded between the first pass and the second is read again on both sides, and agrees."""
+    account = Account([charge(1)])
+    refund = moved("refund", -400, intent_id="pi_1")
+    books = Books([paid(1), paid(2)], during=lambda: account.moves.extend([refund, charge(2)]))
+    refunded = Held("pay_1_1", "pi_1", "eur", 1000, refunds={"re_1": (400, RefundStatus.SUCCEEDED)})
+    books.payments["pay_1_1"] = refunded
+    found = await proven(account, books)
+    assert (found.drift_count, found.looked_at_again) == (0, 2)
+    assert found.sums["eur"].here == found.sums["eur"].stripe == 1600
+    assert found.settled["eur"].amount == 1600
+
+
+async def test_money_of_nobody_is_found() -> None:
+    """Money that bears our deployment's mark and that no payment has is told; others' money and older payments' is not."""
+    mine = charge(1, deployment="test", payment_id="pay_lost_1")
+    books = Books()
+    books.elsewhere = {"pi_2"}
+    account = Account([mine, charge(2, deployment="test"), charge(3, deployment="other"), charge(4)])
+    found = await proven(account, books)
+    assert [(drift.payment_id, drift.stripe, drift.why) for drift in found.drifts] == [
+        ("pay_lost_1", 1000, "no payment knows it")
+    ]
+    assert found.settled == {}
+
+
+async def test_a_payment_that_comes_twice_counts_once() -> None:
+    """One that changed while it was walked through, and so came twice, is in the totals once."""
+
+    class Twice(Books):
+        async def held(self, since: datetime, until: datetime) -> AsyncIterator[list[Held]]:
+            for _ in range(2):
+                async for batch in super().held(since, until):
+                    yield batch
+
+    found = await proven(Account([charge(1)]), Twice([paid(1)]))
+    assert (found.payments, found.sums["eur"].captured) == (1, 1000)
+
+
+async def test_payments_without_money_are_counted() -> None:
+    """One that was never paid, and one that has not even an intent, agree with nothing."""
+    books = Books([paid(1, 0), Held("pay_2_1", None, "eur", 0), Held("pay_3_1", None, "", 0)])
+    found = await proven(Account(), books)
+    assert (found.drift_count, found.payments) == (0, 2)
+
+
+async def test_a_payment_without_an_intent_cannot_have_money() -> None:
+    """Money in our books without anything at Stripe is told without a second look."""
+    found = await proven(Account(), Books([Held("pay_1_1", None, "eur", 700)]))
+    assert [(drift.here, drift.stripe) for drift in found.drifts] == [(700, 0)]
+
+
+async def test_second_looks_and_what_is_shown_are_bounded() -> None:
+    """When all differ, a thousand are looked at again, a thousand are shown, and all are counted."""
+    number = SHOWN + 200
+    account, books = Account(), Books([paid(one) for one in range(number)])
+    found = await proven(account, books)
+    assert (found.drift_count, len(found.drifts), len(account.looks)) == (number, SHOWN, SECOND_LOOKS)
+    assert found.drift_by_currency == {"eur": number * 1000}
+
+
+async def test_progress_is_told() -> None:
+    """Each phase tells how far it is, and ends whole."""
+    told: dict[Phase, tuple[int, int]] = {}
+
+    def report(phase: Phase, done: int, whole: int) -> None:
+        told[phase] = (done, whole)
+
+    await proven(Account([charge(1)]), Books([paid(1), paid(2)]), report=report)
+    assert told == {Phase.MOVED: (1, 1), Phase.HELD: (2, 2), Phase.AGAIN: (1, 1)}
+
+
+async def test_memory_does_not_grow_with_payments() -> None:
+    """Ten times the payments need hardly more memory: what moved waits on disk."""
+
+    class Endless(Account):
+        def __init__(self, count: int) -> None:
+            super().__init__()
+            self.count = count
+
+        async def page(self, since: datetime, after: str | None) -> Transactions:
+            del since
+            begin = int(after or 0)
+            moves = tuple(charge(number) for number in range(begin, begin + PAGE))
+            end = begin + PAGE
+            return Transactions(moves, 0, str(end) if end < self.count else None, NOW)
+
+    class Long(Books):
+        async def held(self, since: datetime, until: datetime) -> AsyncIterator[list[Held]]:
+            del since, until
+            for start in range(0, account.count, PAGE):
+                yield [paid(number) for number in range(start, start + PAGE)]
+
+    peaks = []
+    for count in (1000, 10_000):
+        account = Endless(count)
+        tracemalloc.start()
+        found = await proven(account, Long())
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        assert (found.payments, found.drift_count) == (count, 0)
+    assert peaks[1] < 1.5 * peaks[0]
+
+
+def test_the_spill_leaves_nothing_behind() -> None:
+    """Its file is gone at the end, whatever ended it."""
+
+    def interrupted(spill: Spill) -> None:
+        with spill:
+            spill.put([charge(1)])
+            assert list(directory.iterdir())
+            raise KeyboardInterrupt
+
+    spill = Spill()
+    directory = Path(spill._directory.name)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(spill)
+    assert not directory.exists()
+
+
+async def test_people_and_programs_are_told_the_same() -> None:
+    """Totals by currency, what settled, and each drift with both sides: in tables, and as JSON in minor units."""
+    moves = [charge(1), charge(2, 1840, whole=2000, currency="usd", converted=True)]
+    dollars = Held("pay_2_1", "pi_2", "usd", 2001)
+    found = await proven(Account(moves), Books([paid(1), dollars]))
+    out = io.StringIO()
+    show(found, Console(file=out, width=160))
+    printed = out.getvalue()
+    for words in ("€10.00", "$20.01", "$20.00", "-$0.01", "pay_2_1", "1 drifts", "€28.40"):
+        assert words in printed
+    told = json.loads(json.dumps(as_json(found)))
+    assert (told["drift_count"], told["drift"], told["drifts"][0]["difference"]) == (1, {"usd": 1}, -1)
+    assert told["totals"]["eur"]["here"] == told["totals"]["eur"]["stripe"] == 1000
+    assert told["settled"]["eur"] == {"amount": 2840, "fee": 60, "net": 2780}
+
+
+async def test_agreement_is_said_in_words() -> None:
+    """Without a drift there is one line that says so."""
+    out = io.StringIO()
+    show(await proven(Account([charge(1)]), Books([paid(1)])), Console(file=out, width=160))
+    assert "not a cent of drift in 1 payments" in out.getvalue()
+
+
+@pytest.mark.parametrize("options", [("--since", "never"), ("--since", "1d", "--until", "2999-01-01")])
+def test_a_moment_that_is_none_is_bad_usage(capsys: pytest.CaptureFixture[str], options: tuple[str, ...]) -> None:
+    """A span that cannot be read ends the command with code 2 and a line that says what it takes."""
+    variables = {"MONGO_URI": "mongodb://127.0.0.1:9/", "STRIPE_SECRET_KEY": "sk_test_1"}
+    assert main(["proof", *options], variables) == 2
+    assert "30d" in capsys.readouterr().err

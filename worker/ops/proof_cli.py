@@ -1,0 +1,134 @@
+"""`payments proof`: what payments say of their money, held against Stripe's balance, to the cent. It changes nothing.
+
+Needs STRIPE_SECRET_KEY and MONGO_URI, and DEPLOYMENT where the workers have it.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from worker.adapters.balance import Balance
+from worker.adapters.proof_store import ProofStore
+from worker.adapters.spill import Spill
+from worker.errors import StoreUnavailable, StripeUnavailable
+from worker.ops import amounts
+from worker.ops.access import RATE, Access
+from worker.ops.moments import moment
+from worker.ops.prove import Phase, Proof, prove
+
+
+def add_to(commands: Any) -> None:
+    """Add `proof` to the operator's commands (an argparse subparsers object)."""
+    proof: argparse.ArgumentParser = commands.add_parser(
+        "proof",
+        help="hold captured, refunded and disputed money against Stripe's balance, to the cent",
+        description="Exit code 0: not a cent of drift. 1: some, or there was no answer.",
+    )
+    proof.add_argument(
+        "--since", required=True, metavar="WHEN", help="payments created since: a date, a time, or 36h or 30d ago"
+    )
+    proof.add_argument("--until", metavar="WHEN", help="and before; default now")
+    proof.add_argument("--json", action="store_true", help="print one JSON object, amounts in minor units")
+    proof.add_argument("--rate", type=int, default=RATE, metavar="N", help=f"requests a second, default {RATE}")
+
+
+def run(access: Access, chosen: argparse.Namespace) -> int:
+    """Prove and tell; see `add_to` for the exit code."""
+    now = datetime.now(UTC)
+    try:
+        since = moment(chosen.since, now)
+        until = moment(chosen.until, now) if chosen.until else now
+    except ValueError:
+        sys.stderr.write("payments: --since and --until take 2026-11-01, 2026-11-01T12:00, 36h or 30d\n")
+        return 2
+    try:
+        found = asyncio.run(_prove(access, since, until, max(1, chosen.rate)))
+    except StoreUnavailable as error:
+        sys.stderr.write(f"payments: the database does not answer: {error}\n")
+        return 1
+    except StripeUnavailable as error:
+        sys.stderr.write(f"payments: Stripe does not answer: {error}\n")
+        return 1
+    if chosen.json:
+        sys.stdout.write(json.dumps(as_json(found), indent=2) + "\n")
+    else:
+        show(found, Console())
+    return int(bool(found.drift_count))
+
+
+async def _prove(access: Access, since: datetime, until: datetime, rate: int) -> Proof:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    async with access.open(rate) as (database, client, line):
+        with Spill() as spill, Progress(*columns, console=Console(stderr=True)) as progress:
+            bars: dict[Phase, TaskID] = {}
+
+            def report(phase: Phase, done: int, whole: int) -> None:
+                if phase not in bars:
+                    bars[phase] = progress.add_task(str(phase))
+                progress.update(bars[phase], completed=done, total=whole)
+
+            account, books = Balance(client, line), ProofStore(database)
+            span = {"since": since, "until": until}
+            return await prove(account, books, spill, report, deployment=access.deployment, **span)
+
+
+def as_json(found: Proof) -> dict[str, Any]:
+    """The same as the tables, for programs."""
+    return {
+        "since": found.since.isoformat(timespec="seconds"),
+        "until": found.until.isoformat(timespec="seconds"),
+        "payments": found.payments,
+        "totals": {currency: asdict(sums) | {"here": sums.here} for currency, sums in sorted(found.sums.items())},
+        "settled": {currency: asdict(one) | {"net": one.net} for currency, one in sorted(found.settled.items())},
+        "looked_at_again": found.looked_at_again,
+        "other_transactions": found.others,
+        "drift_count": found.drift_count,
+        "drift": dict(sorted(found.drift_by_currency.items())),
+        "drifts": [asdict(drift) | {"difference": drift.difference} for drift in found.drifts],
+    }
+
+
+def show(found: Proof, console: Console) -> None:
+    """Tables for people: totals by currency, what settled, and each drift."""
+    totals = Table(title=f"Payments created {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC")
+    for name in ("currency", "payments", "captured", "refunded", "disputed", "left here", "left at Stripe", "drift"):
+        totals.add_column(name, justify="left" if name == "currency" else "right")
+    for currency, sums in sorted(found.sums.items()):
+        cells = (sums.captured, sums.refunded + sums.under_way, sums.disputed, sums.here, sums.stripe)
+        drift = found.drift_by_currency.get(currency, 0)
+        read = [amounts.text(amount, currency) for amount in (*cells, drift)]
+        totals.add_row(currency.upper(), str(sums.payments), *read, style="red" if drift else "")
+    console.print(totals)
+    settled = Table(title="What settled for them, at Stripe's rates")
+    for name in ("currency", "amount", "fees", "net"):
+        settled.add_column(name, justify="left" if name == "currency" else "right")
+    for currency, one in sorted(found.settled.items()):
+        read = [amounts.text(amount, currency) for amount in (one.amount, one.fee, one.net)]
+        settled.add_row(currency.upper(), *read)
+    console.print(settled)
+    _drifts(found, console)
+
+
+def _drifts(found: Proof, console: Console) -> None:
+    if not found.drift_count:
+        console.print(f"not a cent of drift in {found.payments} payments", style="green")
+        return
+    table = Table(title=f"{found.drift_count} drifts")
+    for name in ("payment", "what", "about", "here", "at Stripe", "difference", ""):
+        table.add_column(
+            name, justify="right" if name in {"here", "at Stripe", "difference"} else "left", overflow="fold"
+        )
+    for drift in found.drifts:
+        read = [amounts.text(amount, drift.currency) for amount in (drift.here, drift.stripe, drift.difference)]
+        table.add_row(drift.payment_id, drift.part, drift.about, *read, drift.why)
+    console.print(table)
+    if found.drift_count > len(found.drifts):
+        console.print(f"and {found.drift_count - len(found.drifts)} more")

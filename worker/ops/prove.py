@@ -1,0 +1,168 @@
+"""The money proof, in three passes: what moved at Stripe, what the payments say, and a second look at what differs.
+
+The world goes on meanwhile: a payment that is paid between the first pass and the second differs, and is right. So whatever
+differs is read again on both sides, and only what still differs then is told.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Protocol
+
+from worker.adapters.balance import Transactions
+from worker.adapters.spill import Spill
+from worker.proof import Drift, Held, Moved, Settled, Sums, Verdict, add, judge, unknown
+
+CLOCKS = timedelta(hours=1)
+"""How much earlier than our word for a payment Stripe's for its money may be."""
+
+SECOND_LOOKS = 1000
+"""Each costs a handful of requests. Where more than these differ, something is wrong for all, and one look will do."""
+
+SHOWN = 1000
+
+
+class Phase(StrEnum):
+    MOVED = "Stripe's balance transactions"
+    HELD = "payments"
+    AGAIN = "second looks"
+
+
+Report = Callable[[Phase, int, int], None]
+"""Is told how far a phase is: done, of how many. Of the first phase it is seconds."""
+
+
+class Account(Protocol):
+    """See adapters.balance.Balance. Raises StripeUnavailable."""
+
+    async def page(self, since: datetime, after: str | None) -> Transactions: ...
+
+    async def of_intent(self, intent_id: str) -> list[Moved]: ...
+
+
+class Books(Protocol):
+    """See adapters.proof_store.ProofStore. Raises StoreUnavailable."""
+
+    async def count(self, since: datetime) -> int: ...
+
+    def held(self, since: datetime, until: datetime) -> AsyncIterator[list[Held]]: ...
+
+    async def one(self, payment_id: str) -> Held | None: ...
+
+    async def known(self, intents: Sequence[str]) -> set[str]: ...
+
+
+@dataclass
+class Proof:
+    """What it came to. Bounded: of the drifts it keeps the first thousand and counts all."""
+
+    since: datetime
+    until: datetime
+    sums: dict[str, Sums] = field(default_factory=dict)
+    settled: dict[str, Settled] = field(default_factory=dict)
+    drifts: list[Drift] = field(default_factory=list)
+    drift_count: int = 0
+    drift_by_currency: dict[str, int] = field(default_factory=dict)
+    looked_at_again: int = 0
+    others: int = 0
+
+    @property
+    def payments(self) -> int:
+        return sum(sums.payments for sums in self.sums.values())
+
+    def count(self, verdict: Verdict) -> None:
+        """A payment that is settled, one way or the other."""
+        if verdict.held.currency:  # a tombstone has none, and no money
+            add(self.sums.setdefault(verdict.held.currency, Sums()), verdict.sums)
+        for drift in verdict.drifts:
+            self.tell(drift)
+
+    def tell(self, drift: Drift) -> None:
+        self.drift_count += 1
+        currency = drift.currency
+        self.drift_by_currency[currency] = self.drift_by_currency.get(currency, 0) + abs(drift.difference)
+        if len(self.drifts) < SHOWN:
+            self.drifts.append(drift)
+
+
+async def prove(
+    account: Account,
+    books: Books,
+    spill: Spill,
+    report: Report,
+    *,
+    deployment: str,
+    since: datetime,
+    until: datetime,
+) -> Proof:
+    """Hold all payments that were created in a span of time against all that has moved for them until now."""
+    found = Proof(since, until)
+    await _moved(account, spill, since - CLOCKS, found, report)
+    await _held(books, spill, found, report)
+    await _again(account, books, spill, found, report)
+    await _orphans(books, spill, deployment, found)
+    found.settled = spill.settled()
+    return found
+
+
+async def _moved(account: Account, spill: Spill, since: datetime, found: Proof, report: Report) -> None:
+    after, newest = None, None
+    while True:
+        page = await account.page(since, after)
+        spill.put(page.moved)
+        found.others += page.others
+        newest = newest or page.oldest
+        if newest is not None and page.oldest is not None:
+            report(Phase.MOVED, _seconds(newest - page.oldest), _seconds(newest - since))
+        after = page.after
+        if after is None:
+            report(Phase.MOVED, 1, 1)
+            return
+
+
+async def _held(books: Books, spill: Spill, found: Proof, report: Report) -> None:
+    whole, done = await books.count(found.since), 0
+    async for payments in books.held(found.since, found.until):
+        fresh = spill.fresh(payments)
+        moves = spill.of([one.intent_id for one in fresh if one.intent_id is not None])
+        differing = []
+        for held in fresh:
+            verdict = judge(held, moves.get(held.intent_id or "", []))
+            if verdict.drifts:
+                differing.append(held.payment_id)
+            else:
+                found.count(verdict)
+        spill.drifts(differing)
+        done += len(payments)
+        report(Phase.HELD, min(done, whole), whole)
+    report(Phase.HELD, whole, whole)
+
+
+async def _again(account: Account, books: Books, spill: Spill, found: Proof, report: Report) -> None:
+    """Read both sides of what differs once more: Stripe's first, so that ours may know more and not less."""
+    whole = spill.drifting_count()
+    for done, payment_id in enumerate(spill.drifting(), 1):
+        held = await books.one(payment_id)
+        if held is None:
+            continue
+        if done <= SECOND_LOOKS and held.intent_id is not None:
+            spill.replace(held.intent_id, await account.of_intent(held.intent_id))
+            held = await books.one(payment_id) or held
+            found.looked_at_again += 1
+        moves = spill.of([held.intent_id]) if held.intent_id is not None else {}
+        found.count(judge(held, moves.get(held.intent_id or "", [])))
+        report(Phase.AGAIN, done, whole)
+
+
+async def _orphans(books: Books, spill: Spill, deployment: str, found: Proof) -> None:
+    """Money that bears our mark, and that no payment knows: not even one from outside of the span."""
+    for intents in spill.orphans(deployment):
+        known = await books.known(intents)
+        lost = [intent for intent in intents if intent not in known]
+        for moves in spill.of(lost).values():
+            found.tell(unknown(moves))
+
+
+def _seconds(span: timedelta) -> int:
+    return span // timedelta(seconds=1)

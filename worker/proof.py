@@ -1,0 +1,230 @@
+"""The money proof: what a payment says was captured, refunded and disputed, against what moved at Stripe. Pure: no I/O.
+
+Compared in the currency that the customer paid, so that a conversion is no drift: a balance transaction counts in the
+currency in which it settles, and its expanded source (a charge, a refund, a dispute) says what that was for the customer. All
+amounts are minor units. Source: Stripe docs, "Reporting categories"; Stripe API reference, object BalanceTransaction.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from contracts.views import DisputeStatus, RefundStatus
+from worker.domain.parts import HOLDS_MONEY, UNDER_WAY
+
+
+class Part(StrEnum):
+    """What of a payment's money moved."""
+
+    CAPTURE = "capture"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+
+
+PART_OF = {
+    "charge": Part.CAPTURE,
+    "partial_capture_reversal": Part.CAPTURE,
+    "charge_failure": Part.CAPTURE,
+    "refund": Part.REFUND,
+    "refund_failure": Part.REFUND,
+    "dispute": Part.DISPUTE,
+    "dispute_reversal": Part.DISPUTE,
+}
+"""Stripe's reporting categories that are about a payment; payouts, fees and the like are nobody's payment."""
+
+GIVEN_BACK = frozenset({"charge_failure", "refund_failure", "dispute_reversal"})
+"""These undo another movement of the same source, all of it or a part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The balance transactions of one source in one category, added up.
+
+    `whole` is the source's amount in the customer's currency (of a charge what was captured), without a sign; `settled` and
+    `fee` are in the currency in which it settles, `settled` with its sign. `converted`: these currencies differ.
+    """
+
+    intent_id: str
+    source_id: str
+    category: str
+    currency: str
+    whole: int
+    settled: int
+    settled_currency: str
+    fee: int
+    converted: bool = False
+    payment_id: str | None = None
+    deployment: str | None = None
+
+    @property
+    def part(self) -> Part:
+        return PART_OF[self.category]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a payment's document says. `refunds` and `disputes` by Stripe's id: amount and status."""
+
+    payment_id: str
+    intent_id: str | None
+    currency: str
+    captured: int
+    refunds: dict[str, tuple[int, RefundStatus]] = field(default_factory=dict)
+    disputes: dict[str, tuple[int, DisputeStatus]] = field(default_factory=dict)
+    needs_review: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One difference. `here` and `stripe` are what moved by each side's books, money that left with a minus."""
+
+    payment_id: str
+    intent_id: str | None
+    part: str
+    about: str
+    currency: str
+    here: int
+    stripe: int
+    why: str = ""
+
+    @property
+    def difference(self) -> int:
+        return self.stripe - self.here
+
+
+@dataclass
+class Sums:
+    """Of one currency: what moved by both sides' books."""
+
+    payments: int = 0
+    captured: int = 0
+    refunded: int = 0
+    disputed: int = 0
+    under_way: int = 0
+    stripe: int = 0
+
+    @property
+    def here(self) -> int:
+        """What is left of it, by our books, less the refunds that are under way and have left Stripe already."""
+        return self.captured - self.refunded - self.disputed - self.under_way
+
+
+@dataclass
+class Settled:
+    """Of one settlement currency: what came to the account."""
+
+    amount: int = 0
+    fee: int = 0
+
+    @property
+    def net(self) -> int:
+        return self.amount - self.fee
+
+
+@dataclass
+class Verdict:
+    """One payment, judged."""
+
+    held: Held
+    sums: Sums
+    drifts: list[Drift]
+
+
+def presented(moves: Iterable[Moved]) -> int:
+    """What the movements of one source come to in the customer's currency, with a sign.
+
+    Without a conversion the settled amounts are the customer's own. With one they say only which share of the source's
+    amount moved: all, none after it was undone, or a part, to the nearest minor unit.
+    """
+    moves = list(moves)
+    out = sum(move.settled for move in moves if move.category not in GIVEN_BACK)
+    back = sum(move.settled for move in moves if move.category in GIVEN_BACK)
+    if not any(move.converted for move in moves):
+        return out + back
+    whole = moves[0].whole if moves[0].part is Part.CAPTURE else -moves[0].whole
+    if out in {0, -back}:
+        return 0 if back else whole
+    return _nearest(whole * (out + back), out)
+
+
+def judge(held: Held, moves: Sequence[Moved]) -> Verdict:
+    """Compare a payment with all that moved for its intent, part by part."""
+    drifts = [
+        Drift(held.payment_id, held.intent_id, "currency", move.source_id, move.currency, 0, presented([move]), why)
+        for move in moves
+        if move.currency != held.currency and (why := f"the payment is in {held.currency or 'no currency'}")
+    ]
+    ours = [move for move in moves if move.currency == held.currency]
+    by_part = {part: [move for move in ours if move.part is part] for part in Part}
+    captured = sum(map(presented, _sources(by_part[Part.CAPTURE]).values()))
+    sums = Sums(payments=1, captured=held.captured, stripe=captured)
+    if captured != held.captured:
+        drifts.append(_drift(held, Part.CAPTURE, held.intent_id or "", here=held.captured, stripe=captured))
+    _refunds(held, _sources(by_part[Part.REFUND]), sums, drifts)
+    _disputes(held, _sources(by_part[Part.DISPUTE]), sums, drifts)
+    return Verdict(held, sums, drifts)
+
+
+def unknown(moves: Sequence[Moved]) -> Drift:
+    """Money of an intent that bears our mark, and that no payment knows."""
+    first = moves[0]
+    named = next((move.payment_id for move in moves if move.payment_id), "")
+    net = sum(map(presented, _sources(moves).values()))
+    return Drift(
+        named or "?", first.intent_id, "payment", first.intent_id, first.currency, 0, net, "no payment knows it"
+    )
+
+
+def add(into: Sums, more: Sums) -> None:
+    """Count another payment."""
+    for name in ("payments", "captured", "refunded", "disputed", "under_way", "stripe"):
+        setattr(into, name, getattr(into, name) + getattr(more, name))
+
+
+def _refunds(held: Held, sources: dict[str, list[Moved]], sums: Sums, drifts: list[Drift]) -> None:
+    """One that is under way may have taken its money or not; every other must have moved as its status says."""
+    for name in sorted({*held.refunds, *sources}):
+        amount, status = held.refunds.get(name, (0, None))
+        stripe = presented(sources[name]) if name in sources else 0
+        sums.stripe += stripe
+        if status in UNDER_WAY:
+            sums.under_way -= stripe
+            if stripe not in {0, -amount}:
+                drifts.append(_drift(held, Part.REFUND, name, here=-amount, stripe=stripe, why=f"here it is {status}"))
+            continue
+        here = -amount if status is RefundStatus.SUCCEEDED else 0
+        sums.refunded -= here
+        if here != stripe:
+            why = f"here it is {status or 'not known'}"
+            drifts.append(_drift(held, Part.REFUND, name, here=here, stripe=stripe, why=why))
+
+
+def _disputes(held: Held, sources: dict[str, list[Moved]], sums: Sums, drifts: list[Drift]) -> None:
+    for name in sorted({*held.disputes, *sources}):
+        amount, status = held.disputes.get(name, (0, None))
+        stripe = presented(sources[name]) if name in sources else 0
+        here = -amount if status in HOLDS_MONEY else 0
+        sums.stripe += stripe
+        sums.disputed -= here
+        if here != stripe:
+            why = f"here it is {status or 'not known'}"
+            drifts.append(_drift(held, Part.DISPUTE, name, here=here, stripe=stripe, why=why))
+
+
+def _drift(held: Held, part: Part, about: str, *, here: int, stripe: int, why: str = "") -> Drift:
+    review = f"needs review: {held.needs_review}" if held.needs_review else ""
+    told = "; ".join(filter(None, (why, review)))
+    return Drift(held.payment_id, held.intent_id, part, about, held.currency, here, stripe, told)
+
+
+def _sources(moves: Iterable[Moved]) -> dict[str, list[Moved]]:
+    found: dict[str, list[Moved]] = {}
+    for move in moves:
+        found.setdefault(move.source_id, []).append(move)
+    return found
+
+
+def _nearest(numerator: int, denominator: int) -> int:
+    """The whole number nearest to a fraction, halves away from zero; in whole numbers throughout."""
+    sign = -1 if (numerator < 0) is not (denominator < 0) else 1
+    return sign * ((2 * abs(numerator) + abs(denominator)) // (2 * abs(denominator)))

@@ -189,10 +189,8 @@ def declare_queue(queue: topology.Queue) -> Act:
 
 
 def test_the_committed_definitions_are_those_of_the_topology() -> None:
-    """What is committed is what the topology and the logins make, without a password.
-
-    When it is not: python -m contracts.definitions --output deploy/rabbitmq/definitions.json
-    """
+    """What is committed is what the topology and the logins make, without a password."""
+    # To make it anew: python -m contracts.definitions --output deploy/rabbitmq/definitions.json
     assert COMMITTED.read_text("utf-8") == definitions.text(definitions.definitions({}))
     assert {user["password_hash"] for user in json.loads(COMMITTED.read_text("utf-8"))["users"]} == {""}
 

@@ -1,6 +1,7 @@
 """What the files at the top say about each other is true."""
 
 import ast
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from contracts import definitions
+from contracts.logins import ADMIN, INGRESS, LOGINS, WORKER
 from tests.tidy.tree import PRODUCTION, ROOT, files, modules
 
 # What the README promises by name.
@@ -19,7 +22,7 @@ PROMISED = {
     *("RABBITMQ_URL", "MONGO_URI", "STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRET", "STRIPE_API_BASE"),
     *("PORT", "WORKER_PORT", "DEPLOYMENT", "LOG_LEVEL"),
 }
-READERS = {"text", "secret", "secrets", "number", "port", "url"}  # of contracts.environment.Environment
+READERS = {"text", "secret", "secrets", "number", "port", "url", "authority"}  # of contracts.environment.Environment
 
 
 def read(name: str) -> str:
@@ -92,7 +95,8 @@ def test_what_the_documents_tell_people_to_make_exists() -> None:
 def test_the_example_environment_has_every_setting() -> None:
     """The example environment names the settings that are read or promised, and no others."""
     found = {name for module in modules(*PRODUCTION).values() for name in settings(module)}
-    assert example_names(read(".env.example")) == found | PROMISED
+    passwords = {login.password for login in LOGINS}
+    assert example_names(read(".env.example")) == found | passwords | PROMISED
 
 
 def test_compose_gives_each_service_only_its_settings() -> None:
@@ -101,6 +105,25 @@ def test_compose_gives_each_service_only_its_settings() -> None:
     assert not {"STRIPE_SECRET_KEY", "MONGO_URI"} & set(services["ingress"]["environment"])
     given = {name for service in services.values() for name in service.get("environment", {})}
     assert given - example_names(read(".env.example")) == set()
+
+
+def test_compose_gives_each_service_a_login_of_its_own() -> None:
+    """Each service comes to the broker under its own login, and only what writes the definitions is told all passwords."""
+    services = yaml.safe_load(read("compose.yaml"))["services"]
+    logins = {"worker": WORKER, "ingress": INGRESS, "admin": ADMIN}
+    for name, login in logins.items():
+        own = f"amqp://{login.name}:${{{login.password}:?set it in .env, see .env.example}}@rabbitmq:5672/"
+        assert services[name]["environment"]["RABBITMQ_URL"] == f"${{RABBITMQ_URL:-{own}}}"
+    passwords = {login.password for login in LOGINS}
+    told = {name: passwords & set(service.get("environment", {})) for name, service in services.items()}
+    assert {name: found for name, found in told.items() if found} == {"definitions": passwords}
+
+
+def test_the_example_environments_passwords_are_taken(tmp_path: Path) -> None:
+    """With the example as it is every login gets a password."""
+    example = dict(re.findall(r"^([A-Z_]+)=(.*)$", read(".env.example"), re.MULTILINE))
+    assert definitions.main(["--passwords", "--output", str(tmp_path / "definitions.json")], example) == 0
+    assert all(user["password_hash"] for user in json.loads((tmp_path / "definitions.json").read_text())["users"])
 
 
 def test_the_image_picks_whole_sets_from_the_lock() -> None:

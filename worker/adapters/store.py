@@ -5,8 +5,7 @@ unknown, so the caller reloads and decides again. Indexes are sparse, look-ups a
 field (docs/architecture.md, "Indexes are sparse").
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +15,8 @@ from pymongo import ASCENDING, AsyncMongoClient, ReplaceOne, UpdateOne
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import (
-    AutoReconnect,
     BulkWriteError,
     DuplicateKeyError,
-    ExecutionTimeout,
-    NetworkTimeout,
     PyMongoError,
 )
 from pymongo.uri_parser import parse_uri
@@ -28,9 +24,9 @@ from pymongo.write_concern import WriteConcern
 
 from worker.adapters.archive import archive_id, archived_documents, recalled_from, removal
 from worker.adapters.documents import Document, changes, from_document, plain, to_document
+from worker.adapters.trouble import translated
 from worker.domain.archive import Surplus
 from worker.domain.record import Payment
-from worker.errors import StoreUnavailable
 from worker.ports import Ignored, Mark, Refusal
 
 OPERATION_TIMEOUT_MS = 5_000
@@ -42,9 +38,6 @@ POOL_SIZE = 50
 """Connections per worker. More messages may be in work; most of them wait for Stripe, and the others for a moment."""
 
 DUPLICATE_KEY = 11000
-OUT_OF_DISK_SPACE = 14031
-"""MongoDB's error code; the database is away for writers until somebody makes room."""
-
 IGNORED_KEPT = timedelta(days=35)
 """Longer than Stripe's list of events reaches back (30 days), so that coverage can tell ignored from missing."""
 
@@ -87,7 +80,7 @@ class MongoStore:
 
     async def prepare(self) -> None:
         """Create the indexes; harmless to repeat."""
-        async with _translated():
+        async with translated():
             payments = self._payments
             await payments.create_index([("order_id", ASCENDING)])
             await payments.create_index([("stripe.payment_intent_id", ASCENDING)], unique=True, sparse=True)
@@ -127,12 +120,12 @@ class MongoStore:
         return await self._one({"stripe.payment_intent_id": intent_id})
 
     async def by_order(self, order_id: str) -> list[Payment]:
-        async with _translated():
+        async with translated():
             found = [from_document(document) async for document in self._payments.find({"order_id": order_id})]
         return sorted(found, key=lambda payment: payment.number)
 
     async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
-        async with _translated():
+        async with translated():
             if before is None:
                 return await self._insert(after)
             update = changes(before, after)
@@ -151,14 +144,14 @@ class MongoStore:
         return after
 
     async def mark_sent(self, marks: Sequence[Mark]) -> None:
-        async with _translated():
+        async with translated():
             await self._marking.bulk_write([_mark(mark) for mark in marks], ordered=False)
 
     async def unsent(self, before: datetime, limit: int) -> list[Payment]:
         return await self._many({"unsent_at": {"$lt": before}}, limit)
 
     async def due(self, now: datetime, limit: int) -> list[str]:
-        async with _translated():
+        async with translated():
             cursor = (
                 self._payments.find({"check_at": {"$lte": now}}, {"_id": 1}).sort("check_at", ASCENDING).limit(limit)
             )
@@ -166,16 +159,16 @@ class MongoStore:
 
     async def record_refusal(self, refusal: Refusal) -> None:
         document = plain(refusal)
-        async with _translated():
+        async with translated():
             await self._put(self._refusals, document.pop("message_id"), document)
 
     async def refusal(self, message_id: str) -> Refusal | None:
-        async with _translated():
+        async with translated():
             document = await self._refusals.find_one({"_id": message_id})
         return Refusal(message_id=document.pop("_id"), **document) if document else None
 
     async def archive(self, payment: Payment, moved: Surplus) -> bool:
-        async with _translated():
+        async with translated():
             erased = payment.erased_at is not None
             await self._keep([_kept(document, erased=erased) for document in archived_documents(payment, moved)])
             key = {"_id": payment.id, "order_id": payment.order_id, "version": payment.version}
@@ -193,25 +186,25 @@ class MongoStore:
 
     async def recall(self, payment: Payment, message_id: str) -> Payment:
         names = {kind: archive_id(payment.id, kind, message_id) for kind in ("call", "entry")}
-        async with _translated():
+        async with translated():
             found = self._archive.find({"_id": {"$in": list(names.values())}})
             known = {document["_id"]: document["value"] async for document in found}
         return recalled_from(payment, known.get(names["call"]), known.get(names["entry"]))
 
     async def of_user(self, user_id: str, limit: int) -> list[str]:
-        async with _translated():
+        async with translated():
             found = self._payments.find({"user_id": user_id}, {"_id": 1}).limit(limit)
             return [str(document["_id"]) async for document in found]
 
     async def erase_archive(self, payment_id: str, tombstone: str) -> None:
-        async with _translated():
+        async with translated():
             mine = {"payment_id": payment_id}
             await self._archive.update_many(mine | {"kind": "event"}, {"$set": {"value.body.user_id": tombstone}})
             await self._archive.update_many(mine, {"$unset": {"value.note": "", "value.message.note": ""}})
 
     async def record_ignored(self, ignored: Ignored) -> None:
         document = asdict(ignored)
-        async with _translated():
+        async with translated():
             await self._put(self._ignored, document.pop("event_id"), document)
 
     async def _put(self, collection: AsyncCollection[Document], key: str, document: Document) -> None:
@@ -222,12 +215,12 @@ class MongoStore:
             return
 
     async def _one(self, query: Document) -> Payment | None:
-        async with _translated():
+        async with translated():
             document = await self._payments.find_one(query)
         return from_document(document) if document else None
 
     async def _many(self, query: Document, limit: int) -> list[Payment]:
-        async with _translated():
+        async with translated():
             return [from_document(document) async for document in self._payments.find(query).limit(limit)]
 
 
@@ -265,18 +258,3 @@ def _mark(mark: Mark) -> UpdateOne:
             {"$set": {"unsent_at": {"$ifNull": [oldest, "$$REMOVE"]}}},
         ],
     )
-
-
-@asynccontextmanager
-async def _translated() -> AsyncIterator[None]:
-    """Turn what the driver raises for a database in trouble into StoreUnavailable; anything else is our bug and stays."""
-    try:
-        yield
-    except (AutoReconnect, NetworkTimeout, ExecutionTimeout) as error:
-        raise StoreUnavailable(f"{type(error).__name__}") from error
-    except DuplicateKeyError:
-        raise
-    except PyMongoError as error:
-        if error.timeout or getattr(error, "code", None) == OUT_OF_DISK_SPACE:
-            raise StoreUnavailable(f"{type(error).__name__}") from error
-        raise

@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 
 from pymongo.errors import AutoReconnect, DuplicateKeyError, ExecutionTimeout, NetworkTimeout, PyMongoError
 
-from worker.adapters.store import OUT_OF_DISK_SPACE
 from worker.errors import StoreUnavailable
+
+OUT_OF_DISK_SPACE = 14031
+"""MongoDB's error code; the database is away for writers until somebody makes room."""
 
 
 @asynccontextmanager

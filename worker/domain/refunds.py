@@ -128,9 +128,10 @@ def _differs(fact: RefundFact, known: Refund) -> bool:
 
 
 def _imported(step: Step, fact: RefundFact) -> None:
-    """A refund that somebody made at Stripe."""
+    """A refund that somebody made at Stripe. A name in its metadata is ours only beside our payment's id."""
+    named = fact.refund_id if fact.payment_id == step.known.id else None
     refund = Refund(
-        id=fact.refund_id or fact.id,
+        id=named or fact.id,
         amount=fact.amount,
         status=fact.status,
         at=step.now,

@@ -1,5 +1,7 @@
 """What is forgotten late, priced late, or settled by whoever tells first."""
 
+from dataclasses import replace
+
 from contracts.commands import CaptureMethod
 from contracts.replies import Verdict
 from tests.unit.worker.making import (
@@ -12,6 +14,7 @@ from tests.unit.worker.making import (
     event_types,
     refund,
     refund_fact,
+    refund_seen,
     seen,
     story,
 )
@@ -60,3 +63,12 @@ def test_a_webhook_settles_a_capture_before_its_answer() -> None:
     assert made.record.head is None
     late = made.answer(Result.DONE, Status.SUCCEEDED, call=call)
     assert not late.events
+
+
+def test_a_name_that_is_not_ours_takes_no_refund_away() -> None:
+    """Somebody's `refund_id` on a refund in the dashboard is no name of ours: the caller's refund of that name is made."""
+    made = story(Status.SUCCEEDED)
+    made.tell(refund_seen(replace(refund_fact(300), refund_id="refund-1")))
+    made.tell(refund("refund-1", amount=300))
+    assert [(known.id, known.made_at_stripe) for known in made.record.refunds] == [("re_1", True), ("refund-1", False)]
+    assert made.head.about == "refund-1"

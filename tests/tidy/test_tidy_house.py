@@ -126,12 +126,10 @@ def test_the_example_environments_passwords_are_taken(tmp_path: Path) -> None:
     assert all(user["password_hash"] for user in json.loads((tmp_path / "definitions.json").read_text())["users"])
 
 
-def test_the_image_picks_whole_sets_from_the_lock() -> None:
+def test_the_image_picks_a_whole_set_from_the_lock() -> None:
     """What the Dockerfile picks from the development lock is everything that the picked packages need."""
-    sets = picked(read("Dockerfile"))
-    assert len(sets) == 2
-    for names in sets:
-        assert needed(names) == names
+    (names,) = picked(read("Dockerfile"))
+    assert needed(names) == names
 
 
 @pytest.mark.parametrize("name", [".ci/run"])

@@ -129,7 +129,10 @@ def test_a_rebuild_needs_a_database(capsys: pytest.CaptureFixture[str]) -> None:
 async def test_an_interrupted_rebuild_says_that_it_can_go_on(mongo_uri: str, database_name: str) -> None:
     """A rebuild that is interrupted at the terminal ends with 1 and one line, and no traceback."""
     many = [to_document(paid(f"o-{n}", NOW + 15 * n * MINUTE, intent_id=f"pi_{n}")) for n in range(3000)]
-    program = "from worker.ops.cli import main; raise SystemExit(main(['stats', 'rebuild']))"
+    program = (  # as at a terminal: a shell that runs the tests in the background has its children ignore SIGINT
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+        "from worker.ops.cli import main; raise SystemExit(main(['stats', 'rebuild']))"
+    )
     async with AsyncMongoClient[dict[str, Any]](mongo_uri) as client:
         database = client[database_name]
         await database["payments"].insert_many(many)

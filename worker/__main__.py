@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -69,6 +69,7 @@ from worker.jobs.rollups import Rollups
 from worker.jobs.sweeper import Sweeper
 from worker.jobs.watchdog import BrokerGone, Watchdog
 from worker.ops import health, logs
+from worker.ops.metrics import WorkerMetrics
 from worker.period import Periods
 from worker.ports import Gateway, Store
 from worker.queries import Queries
@@ -140,20 +141,21 @@ async def run(chosen: Settings, wraps: Wraps) -> int:
     _on_signals(stop)
     probe: health.Probe = _starting
     details: health.Details = health.no_details
+    page: health.Page = health.no_metrics
     try:
         listening = health.listen(chosen.port)
     except OSError as error:
         log.critical("cannot_listen", port=chosen.port, reason=error.strerror)
         return 1
     async with AsyncExitStack() as closing:
-        app = health.health_app(lambda: probe(), lambda: details())  # noqa: PLW0108 - they change once all is started
+        app = health.health_app(lambda: probe(), lambda: details(), lambda: page())  # noqa: PLW0108 - they change once all is started
         serving = health.server(app)
         server = asyncio.create_task(serving.serve(sockets=[listening]))
         log.info("listening", host="0.0.0.0", port=listening.getsockname()[1], deployment=chosen.deployment)  # noqa: S104
         code = 0
         try:
             worker = await _start(chosen, wraps, stop, closing)
-            probe, details = worker.probe, worker.details
+            probe, details, page = worker.probe, worker.details, worker.metrics.page
             await worker.run(stop)
         except* _Stopped:
             log.info("stopped_while_starting")
@@ -175,6 +177,7 @@ class Worker:
     consumers: list[Consumer]
     queries: QueryConsumer
     watchdog: Watchdog
+    metrics: WorkerMetrics
     outage: Outage
     relay: Relay
     sweepers: tuple[Sweeper, Sweeper]
@@ -270,24 +273,21 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     inbound = _inbound(chosen, handler, customers, erasure, store=store, gateway=gateway, outbox=outbox)
     consumers: list[Consumer] = []
     outage = Outage(consumers, mongo.writable)
-    declared = {queue.name: queue for queue in topology.QUEUES}
-    for name, apply, prefetch in (
-        (topology.COMMANDS_QUEUE, inbound.command, chosen.prefetch),
-        (topology.PRIVILEGED_QUEUE, inbound.privileged, chosen.prefetch),
-        (topology.STRIPE_QUEUE, inbound.stripe, chosen.prefetch),
-        (topology.QUARANTINE_QUEUE, inbound.by_origin, 1),
-    ):
-        consumer = Consumer(declared[name], apply, publisher, prefetch=prefetch, on_outage=outage.begin)
-        consumers.append(wraps.consumer(consumer))
-    consumers.append(wraps.consumer(Drain(desk, publisher, now, on_outage=outage.begin)))
+    made = (
+        *_consumers(inbound, publisher, outage, chosen.prefetch),
+        Drain(desk, publisher, now, on_outage=outage.begin),
+    )
+    consumers.extend(wraps.consumer(consumer) for consumer in made)
     events = EventList(stripe.client, line, deployment=chosen.deployment, livemode=chosen.livemode)
-    queries = Queries(reading, customer_store, Periods(stats), deployment=chosen.deployment)
+    answer = Queries(reading, customer_store, Periods(stats), deployment=chosen.deployment).answer
+    queries = QueryConsumer(answer, publisher, prefetch=chosen.prefetch)
     return Worker(
         consuming=consuming,
         passive=passive,
         consumers=consumers,
-        queries=QueryConsumer(queries.answer, publisher, prefetch=chosen.prefetch),
-        watchdog=Watchdog(consumers, publisher, outage),
+        queries=queries,
+        watchdog=Watchdog(consumers, queries, publisher, outage),
+        metrics=WorkerMetrics(consumers, queries, outbox, line, lambda: outage.on),
         outage=outage,
         relay=Relay(store, outbox, now),
         sweepers=(Sweeper(store, handler, now), Sweeper(customer_store, customers, now)),
@@ -299,6 +299,17 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         ping=mongo.ping,
         grace_s=chosen.grace_s,
     )
+
+
+def _consumers(inbound: Inbound, publisher: Publisher, outage: Outage, prefetch: int) -> Iterator[Consumer]:
+    declared = {queue.name: queue for queue in topology.QUEUES}
+    for name, apply, at_once in (
+        (topology.COMMANDS_QUEUE, inbound.command, prefetch),
+        (topology.PRIVILEGED_QUEUE, inbound.privileged, prefetch),
+        (topology.STRIPE_QUEUE, inbound.stripe, prefetch),
+        (topology.QUARANTINE_QUEUE, inbound.by_origin, 1),
+    ):
+        yield Consumer(declared[name], apply, publisher, prefetch=at_once, on_outage=outage.begin)
 
 
 def _inbound(

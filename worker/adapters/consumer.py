@@ -10,6 +10,7 @@ docs/reliability.md, rules 8-15. A cancelled handler is the same case as a crash
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -42,6 +43,18 @@ Apply = Callable[[AbstractIncomingMessage], Awaitable[Report | CustomerReport]]
 log = structlog.get_logger()
 
 
+async def is_registered(channel: AbstractRobustChannel | None, tag: str | None) -> bool:
+    """Whether the broker knows the consumer `tag` on this channel right now."""
+    if tag is None or channel is None:
+        return False
+    try:
+        async with asyncio.timeout(1):
+            underlay = await channel.get_underlay_channel()
+    except (AMQPError, ConnectionError, RuntimeError, TimeoutError):
+        return False
+    return not underlay.is_closed and tag in getattr(underlay, "consumers", {})
+
+
 class Way(StrEnum):
     DONE = "done"
     LATER = "later"
@@ -51,7 +64,10 @@ class Way(StrEnum):
 
 
 class Consumer:
-    """Consumes one queue. `apply` does the work; `on_outage` is called when it finds the database away."""
+    """Consumes one queue. `apply` does the work; `on_outage` is called when it finds the database away.
+
+    `settled` counts deliveries by what became of them, `busy_s` the seconds that they took together.
+    """
 
     def __init__(
         self,
@@ -68,6 +84,8 @@ class Consumer:
         self._prefetch = prefetch
         self._on_outage = on_outage
         self._running: set[asyncio.Task[Any]] = set()
+        self.settled: Counter[Way] = Counter()
+        self.busy_s = 0.0
         self._channel: AbstractRobustChannel | None = None
         self._queue: AbstractQueue | None = None
         self._tag: str | None = None
@@ -100,14 +118,7 @@ class Consumer:
 
     async def registered(self) -> bool:
         """Whether the broker knows us as a consumer right now; a paused consumer is not expected to be one."""
-        if self._tag is None or self._channel is None:
-            return False
-        try:
-            async with asyncio.timeout(1):
-                underlay = await self._channel.get_underlay_channel()
-        except (AMQPError, ConnectionError, RuntimeError, TimeoutError):
-            return False
-        return not underlay.is_closed and self._tag in getattr(underlay, "consumers", {})
+        return await is_registered(self._channel, self._tag)
 
     async def drain(self, grace_s: float) -> None:
         """Let what runs finish within `grace_s` seconds, then cancel it: its delivery comes back, to somebody."""
@@ -136,7 +147,10 @@ class Consumer:
             "redelivered": bool(message.redelivered),
         }
         way = await self._way(message, story)
-        story |= {"way": str(way), "ms": round((perf_counter() - began) * 1000, 1)}
+        took_s = perf_counter() - began
+        self.settled[way] += 1
+        self.busy_s += took_s
+        story |= {"way": str(way), "ms": round(took_s * 1000, 1)}
         (log.info if way is Way.DONE else log.warning)("delivery", **story)
 
     async def _way(self, message: AbstractIncomingMessage, story: dict[str, Any]) -> Way:

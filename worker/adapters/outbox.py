@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
 
@@ -29,13 +30,14 @@ log = structlog.get_logger()
 
 
 class EventOutbox:
-    """See ports.Outbox. `run` writes the marks beside it, `flush` at once."""
+    """See ports.Outbox. `run` writes the marks beside it, `flush` at once. `published` counts events by what became of them."""
 
     def __init__(self, publisher: Publisher, store: Store) -> None:
         self._publisher = publisher
         self._store = store
         self._confirmed: dict[tuple[str, str], set[int]] = {}  # by payment and order id: sequences not yet marked
         self._wake = asyncio.Event()
+        self.published: Counter[Stored] = Counter()
 
     async def publish(self, payment: Payment, events: Sequence[Announced]) -> int:
         key = (payment.id, payment.order_id)
@@ -93,6 +95,7 @@ class EventOutbox:
             kind=event.type,
             correlation_id=event.trace.correlation_id,
         )
+        self.published[published.stored] += 1
         if published.stored is Stored.UNROUTABLE:
             log.info("event_unroutable", payment_id=payment.id, sequence=event.sequence, kind=event.type)
             return True

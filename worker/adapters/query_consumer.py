@@ -7,12 +7,13 @@ answers it, if it is young enough (contracts/topology.py, QUERY_TTL_MS).
 
 import asyncio
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import Any
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError
 
 from contracts import topology
@@ -20,6 +21,7 @@ from contracts.envelope import MAX_BODY_BYTES, decode, encode, unwrap, wrap
 from contracts.errors import InvalidMessage
 from contracts.queries import QUERIES, AnyAnswer, AnyQuery, QueryRefusal, QueryRefusalCode
 from contracts.transport import Publisher, declare_queue
+from worker.adapters.consumer import is_registered
 from worker.adapters.outbox import SOURCE
 from worker.errors import StoreUnavailable
 
@@ -34,7 +36,10 @@ log = structlog.get_logger()
 
 
 class QueryConsumer:
-    """Consumes the query queue on a channel of its own, at most `prefetch` queries at once."""
+    """Consumes the query queue on a channel of its own, at most `prefetch` queries at once.
+
+    `answered` counts answers, a refusal under its code and the rest as "ok"; `busy_s` the seconds that they took together.
+    """
 
     def __init__(self, answer: Answer, publisher: Publisher, *, prefetch: int, deadline_s: float = DEADLINE_S) -> None:
         self._answer = answer
@@ -42,16 +47,23 @@ class QueryConsumer:
         self._prefetch = prefetch
         self._deadline_s = deadline_s
         self._running: set[asyncio.Task[Any]] = set()
+        self.answered: Counter[str] = Counter()
+        self.busy_s = 0.0
+        self._channel: AbstractRobustChannel | None = None
         self._queue: AbstractQueue | None = None
         self._tag: str | None = None
 
     async def start(self, connection: AbstractRobustConnection, *, passive: bool = False) -> None:
         """Declare the queue, or with `passive` look for it, and consume it; after a reconnect the channel does both again."""
-        channel = await connection.channel(publisher_confirms=False)
-        await channel.set_qos(prefetch_count=self._prefetch)
+        self._channel = await connection.channel(publisher_confirms=False)
+        await self._channel.set_qos(prefetch_count=self._prefetch)
         declared = next(queue for queue in topology.QUEUES if queue.name == topology.QUERIES_QUEUE)
-        self._queue = await declare_queue(channel, declared, passive=passive)
+        self._queue = await declare_queue(self._channel, declared, passive=passive)
         self._tag = await self._queue.consume(self._on_message)
+
+    async def registered(self) -> bool:
+        """Whether the broker knows us as a consumer right now."""
+        return await is_registered(self._channel, self._tag)
 
     async def drain(self, grace_s: float) -> None:
         """Take nothing new, and let what runs finish within `grace_s` seconds."""
@@ -90,9 +102,13 @@ class QueryConsumer:
             await message.ack()
         except (AMQPError, ConnectionError, RuntimeError):
             log.info("ack_lost", queue=topology.QUERIES_QUEUE)
-        story = {"kind": message.type or "?", "answer": answer.TYPE, "ms": round((perf_counter() - began) * 1000, 1)}
+        took_s = perf_counter() - began
+        story = {"kind": message.type or "?", "answer": answer.TYPE, "ms": round(took_s * 1000, 1)}
+        outcome = "ok"
         if isinstance(answer, QueryRefusal):
-            story["code"] = answer.code.value
+            story["code"] = outcome = answer.code.value
+        self.answered[outcome] += 1
+        self.busy_s += took_s
         log.info("query", **story)
 
     async def _answered(self, message: AbstractIncomingMessage) -> tuple[str, AnyAnswer]:

@@ -1,6 +1,6 @@
 """A worker that has had no broker for two minutes ends, so that whoever runs it starts another (docs/reliability.md, rule 16).
 
-Well means that the consumers are registered, not that a socket is open.
+Well means that the consumers are registered, not that a socket is open, and that there is a connection to publish on.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ import structlog
 
 from contracts.transport import Publisher
 from worker.adapters.consumer import Consumer
+from worker.adapters.query_consumer import QueryConsumer
 from worker.jobs.outage import Outage
 
 EVERY_S = 1.0
@@ -25,10 +26,13 @@ class BrokerGone(Exception):
 
 
 class Watchdog:
-    """Watches the consumers and the publishing connection."""
+    """Watches the consumers, the one of queries too, and the publishing connection."""
 
-    def __init__(self, consumers: Sequence[Consumer], publisher: Publisher, outage: Outage) -> None:
+    def __init__(
+        self, consumers: Sequence[Consumer], queries: QueryConsumer, publisher: Publisher, outage: Outage
+    ) -> None:
         self._consumers = consumers
+        self._queries = queries
         self._publisher = publisher
         self._outage = outage
 
@@ -37,7 +41,7 @@ class Watchdog:
         well_at, told = monotonic(), False
         while True:
             await asyncio.sleep(EVERY_S)
-            if self._outage.on or await self.consuming():
+            if await self._well():
                 if told:
                     log.info("broker_back", after_s=round(monotonic() - well_at, 1))
                 well_at, told = monotonic(), False
@@ -48,6 +52,14 @@ class Watchdog:
             if monotonic() - well_at > LIMIT_S:
                 raise BrokerGone(f"no broker for {LIMIT_S:g} s")
 
+    async def _well(self) -> bool:
+        """A database outage pauses the consumers of messages, never that of queries. An alarm blocks publishing and ends
+        by itself: it is no reason to die, so the connection is looked at and no confirm awaited.
+        """
+        if not self._publisher.connected or not await self._queries.registered():
+            return False
+        return self._outage.on or await self.consuming()
+
     async def consuming(self) -> bool:
         """Whether every consumer is registered at the broker."""
         registered = await asyncio.gather(*(consumer.registered() for consumer in self._consumers))
@@ -55,9 +67,10 @@ class Watchdog:
 
     async def probe(self, ping: Callable[[], Awaitable[bool]]) -> dict[str, bool]:
         """Each part by name, for `/ready`."""
-        consuming, publishing, database = await asyncio.gather(
+        consuming, answering, publishing, database = await asyncio.gather(
             self.consuming(),
+            self._queries.registered(),
             self._publisher.probe(PUBLISH_PROBE_S),
             ping(),
         )
-        return {"consuming": consuming, "publishing": publishing, "database": database}
+        return {"consuming": consuming, "answering": answering, "publishing": publishing, "database": database}

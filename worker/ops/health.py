@@ -1,4 +1,7 @@
-"""`/health`: the process lives. `/ready`: its consumers are registered, it can publish, and the database answers."""
+"""`/health`: the process lives. `/ready`: its consumers are registered, it can publish, and the database answers.
+
+`/metrics` is for Prometheus (metrics.py).
+"""
 
 import asyncio
 import socket
@@ -12,19 +15,29 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from worker.ops.metrics import CONTENT_TYPE
+
 CACHED_S = 1.0
 """Probes come from several sides; the parts are asked at most once a second."""
 
 Probe = Callable[[], Awaitable[dict[str, bool]]]
 Details = Callable[[], dict[str, str]]
+Page = Callable[[], bytes]
 
 
 def no_details() -> dict[str, str]:
     return {}
 
 
-def health_app(probe: Probe, details: Details = no_details) -> Starlette:
-    """The two routes. `probe` names each part and whether it is well, `details` what is told beside and is no part."""
+def no_metrics() -> bytes:
+    return b""
+
+
+def health_app(probe: Probe, details: Details = no_details, page: Page = no_metrics) -> Starlette:
+    """The three routes. `probe` names each part and whether it is well, `details` what is told beside and is no part.
+
+    `page` is the text of `/metrics`.
+    """
     started = monotonic()
     seen: tuple[float, dict[str, bool]] = (-CACHED_S, {})
     lock = asyncio.Lock()
@@ -42,7 +55,10 @@ def health_app(probe: Probe, details: Details = no_details) -> Starlette:
         told = {"status": "ready" if well else "not ready", **parts, **details()}
         return JSONResponse(told, status_code=200 if well else 503)
 
-    return Starlette(routes=[Route("/health", health), Route("/ready", ready)])
+    async def metrics(_: Request) -> Response:
+        return Response(page(), media_type=CONTENT_TYPE)
+
+    return Starlette(routes=[Route("/health", health), Route("/ready", ready), Route("/metrics", metrics)])
 
 
 class QuietServer(uvicorn.Server):

@@ -105,3 +105,6 @@ async def test_a_query_queue_that_is_deleted_comes_back(service: Service) -> Non
             return False
 
     await until(answered, NOTICED_S, "queries are not answered again")
+    answer = await service.payments.ask(GetOrder(order_id="order-1"))
+    assert isinstance(answer, QueryRefusal)
+    assert answer.code is QueryRefusalCode.NOT_FOUND

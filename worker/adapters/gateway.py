@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import stripe
+import structlog
 
 from worker.adapters.snapshots import Unreadable, decline_of, dispute_of, intent_of, owner_of, refund_of
 from worker.domain.messages import Answer, Intent, IntentSeen, Ledger, ReadFailed, Result, StripeProblem
@@ -131,6 +132,8 @@ MORE_THAN_IS_LEFT = frozenset({None, "amount_too_large"})
 """How Stripe refuses a refund of more than is left of a charge, beside the parameter's name: mostly without a code."""
 
 
+log = structlog.get_logger()
+
 Ask = Callable[[Any], Awaitable[stripe.ListObject[Any]]]
 """A list of Stripe's, by its parameters."""
 
@@ -162,6 +165,8 @@ class StripeGateway:
         except stripe.StripeError as error:
             lost = error.http_status == 404
             return ReadFailed(reason=f"{type(error).__name__} {error.http_status or ''}".strip(), lost=lost)
+        except Unreadable as error:
+            return ReadFailed(reason=_told_unreadable(error, intent_id=intent_id))
         except Exception as error:  # noqa: BLE001 - rule 18: what is not listed is unknown, and a read is repeated
             return ReadFailed(reason=type(error).__name__)
         return IntentSeen(
@@ -199,6 +204,9 @@ class StripeGateway:
             said = _said(found)
         except stripe.StripeError as error:
             return _refused(call, payment, error, _result(call, error))
+        except Unreadable as error:
+            _told_unreadable(error, payment_id=payment.id)
+            return _unknown(call, payment, error)
         except Exception as error:  # noqa: BLE001 - rule 18: any exception that is not listed is unknown
             return _unknown(call, payment, error)
         response = found.last_response
@@ -323,6 +331,12 @@ def _readable(embedded: Any) -> Intent | None:
         return intent_of(embedded) if embedded else None
     except Unreadable:
         return None
+
+
+def _told_unreadable(error: Unreadable, **of: str) -> str:
+    """Stripe speaks a word that this release does not know: no repeat mends it, so whoever runs us must hear of it."""
+    log.error("stripe_unreadable", reason=str(error), **of)
+    return str(error)
 
 
 def _unknown(call: Call, payment: Payment, error: Exception) -> Answer:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from structlog.testing import capture_logs
 
 from sandbox.stripe import dashboard
 from sandbox.stripe.app import create_app
@@ -89,6 +90,22 @@ async def test_bytes_that_are_no_answer_are_unknown(run: Running, kind: str) -> 
         run.simulator.faults.clear()  # the SDK repeats some of them by itself
         assert (await gateway.send(call, payment, 0)).result is Result.DONE
     assert len(run.simulator.world.payment_intents) == 1
+
+
+async def test_a_status_of_a_later_release_is_told_by_name() -> None:
+    """An object that says what we do not know is never guessed: the read fails with the word, and the log has an error."""
+    found = {"id": "pi_1", "object": "payment_intent", "status": "levitating", "amount": AMOUNT, "currency": "eur"}
+    payment, call = creating()
+    with capture_logs() as lines:
+        async with answering(200, found) as gateway:
+            read = await gateway.read("pi_1", version=3)
+            answer = await gateway.send(call, payment, 0)
+    assert isinstance(read, ReadFailed)
+    assert read.reason == "payment intent: KeyError 'levitating'"
+    assert not read.lost
+    assert answer.result is Result.UNKNOWN
+    told = [(line["log_level"], line.get("intent_id"), line.get("payment_id")) for line in lines]
+    assert told == [("error", "pi_1", None), ("error", None, payment.id)]
 
 
 async def test_a_replay_is_told_as_one(run: Running) -> None:

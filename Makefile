@@ -17,6 +17,9 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 
+# `$(call option,SEED)` is `--seed 422` when SEED=422 was given to make, and nothing otherwise.
+option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) $($(1)))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo run test check contracts conformance simulate explore bench lock clean
 
@@ -44,8 +47,8 @@ contracts: $(READY) ## Write the JSON Schemas and the AsyncAPI document anew
 conformance: $(READY) ## Compare the stand-ins with the real things; some of it needs Go
 	@$(BIN)/python -m pytest tests/conformance $(ARGS)
 
-simulate: $(READY) ## Live through generated histories and schedules on all cores, for as long as you ask
-	@$(BIN)/python -m tests.simulate $(ARGS)
+simulate: $(READY) ## Live through seeded schedules on all cores: SCHEDULES=, HISTORIES=, CUSTOMERS= say how many, SEED= tells one
+	@$(BIN)/python -m tests.simulate $(foreach name,SCHEDULES HISTORIES CUSTOMERS SEED,$(call option,$(name))) $(ARGS)
 
 explore: $(READY) ## Go through small worlds completely: every interleaving of two workers, a crash and a lost ack
 	@$(BIN)/python -m tests.explore $(ARGS)

@@ -1,7 +1,5 @@
 """The fakes with everything between them and the worker: time that passes, answers that get lost, a database away."""
 
-import asyncio
-import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -9,9 +7,9 @@ from typing import TypeVar
 
 from contracts.replies import Reply
 from tests.fake_gateway import FakeGateway
-from tests.fake_stripe import FakeStripe, Fault
+from tests.fake_stripe import FakeStripe
 from tests.fakes import MemoryOutbox, MemoryStore
-from worker.adapters.documents import to_the_millisecond
+from tests.simulation.chance import Chance, Clock, Trouble
 from worker.domain.archive import Surplus
 from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result
 from worker.domain.record import Address, Announced, Call, Payment
@@ -20,44 +18,8 @@ from worker.ports import Ignored, Mark, Owner, Refusal
 
 T = TypeVar("T")
 
-FAULTS = (*[Fault.NONE] * 10, Fault.LOST_AFTER, Fault.LOST_AFTER, Fault.STORED_AFTER, *Fault)
-FROZEN_S = 95.0
-"""Longer than a send's grace: the sweeper takes a call for lost while it is on its way."""
-
-
 LISTS_LAG = timedelta(minutes=10)
 """How long a search may miss an intent: longer than the worker waits, so that orphans show up."""
-
-
-class Chance:
-    """Everything random about one run: nothing else draws, so the seed is the run."""
-
-    def __init__(self, seed: int) -> None:
-        self.random = random.Random(seed)
-        self.calm = False
-
-    def happens(self, probability: float) -> bool:
-        return not self.calm and self.random.random() < probability
-
-    def fault(self) -> Fault:
-        return Fault.NONE if self.calm else self.random.choice(FAULTS)
-
-    async def while_passes(self) -> None:
-        """A moment; in bad times it is long now and then."""
-        await asyncio.sleep(FROZEN_S if self.happens(0.004) else self.random.uniform(0.001, 0.2))
-
-
-class Clock:
-    """The workers' clock: the loop's, and the nights that are skipped because nothing happens in them."""
-
-    def __init__(self, start: datetime) -> None:
-        self._start = start
-
-    def __call__(self) -> datetime:
-        return to_the_millisecond(self._start + timedelta(seconds=asyncio.get_running_loop().time()))
-
-    def skip(self, night: timedelta) -> None:
-        self._start += night
 
 
 class HostileStore:
@@ -77,7 +39,7 @@ class HostileStore:
         return await self._asked(lambda: self._store.by_intent(intent_id))
 
     async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
-        return await self._asked(lambda: self._store.commit(before, after))
+        return await self._asked(lambda: self._store.commit(before, after), "write")
 
     async def mark_sent(self, marks: Sequence[Mark]) -> None:
         return await self._asked(lambda: self._store.mark_sent(marks))
@@ -109,13 +71,13 @@ class HostileStore:
     async def record_ignored(self, ignored: Ignored) -> None:
         return await self._asked(lambda: self._store.record_ignored(ignored))
 
-    async def _asked(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _asked(self, work: Callable[[], Awaitable[T]], kind: str = "question") -> T:
         await self._chance.while_passes()
-        if self._chance.happens(0.01):
+        if self._chance.happens(0.01, f"database: a {kind} never arrived"):
             raise StoreUnavailable("before the work")
         done = await work()
         await self._chance.while_passes()
-        if self._chance.happens(0.02):
+        if self._chance.happens(0.02, f"database: the answer to a {kind} is lost"):
             raise StoreUnavailable("after the work")
         return done
 
@@ -138,6 +100,7 @@ class HostileGateway:
         answer = await self._far(lambda: self._gateway.find(call, payment))
         young = self._clock() - call.sends[-1] <= LISTS_LAG
         if answer.result is Result.DONE and young and self._chance.random.random() < 0.7:
+            self._chance.inject("Stripe: a list that lags")
             return replace(answer, result=Result.NOT_FOUND, intent=None)
         return answer
 
@@ -160,7 +123,10 @@ class HostileOutbox:
 
     async def publish(self, payment: Payment, events: Sequence[Announced]) -> int:
         await self._chance.while_passes()
-        if self._chance.happens(0.1):
+        if self._chance.happens(0.1, "events not published"):
+            return 0
+        if self._chance.strikes(Trouble.UNCONFIRMED, 0.1):
+            self._outbox.events += [(payment.id, event) for event in events]
             return 0
         sent = await self._outbox.publish(payment, events)
         await self._chance.while_passes()
@@ -168,5 +134,5 @@ class HostileOutbox:
 
     async def reply(self, address: Address, reply: Reply) -> None:
         await self._chance.while_passes()
-        if not self._chance.happens(0.1):
+        if not self._chance.happens(0.1, "reply lost"):
             await self._outbox.reply(address, reply)

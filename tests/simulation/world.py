@@ -1,10 +1,9 @@
 """Two workers, a broker that delivers at least once, customers, Stripe's webhooks, and one seed for all of it.
 
-The workers are the production code: Handler, Sweeper and Relay. They are killed and started again at any await.
+The workers are the production code: Handler, Sweeper, Relay and CoverageWalk. They are killed and started again at any await.
 """
 
 import asyncio
-from collections.abc import Coroutine
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,16 +12,17 @@ from contracts.commands import CaptureMethod, Resolution
 from contracts.events import Case, Remedy
 from contracts.replies import Verdict
 from tests.fake_stripe import CANCELABLE, METHODS, FakeStripe
-from tests.fakes import MemoryOutbox, MemoryStore
+from tests.fakes import MemoryOutbox
 from tests.outside import happens
 from tests.promises import (
     agrees,
     assert_announced_has_happened,
-    assert_heeds_cancels,
     assert_money_moves_once,
     assert_settled,
 )
-from tests.simulation.hostile import Chance, Clock, HostileGateway, HostileOutbox, HostileStore
+from tests.simulation.chance import Chance, Clock, Trouble
+from tests.simulation.simulated_worker import Surroundings, WatchedStore, Worker
+from tests.simulation.walks import Walks
 from tests.unit.worker.making import (
     AMOUNT,
     NOW,
@@ -40,9 +40,7 @@ from worker.domain.messages import Cancel, Command, Create, IntentSeen, News
 from worker.domain.policy import DEFAULT, Course, Policy
 from worker.domain.record import FINAL, Payment, Status, payment_id
 from worker.errors import StoreUnavailable
-from worker.handler import Handler
-from worker.jobs.relay import Relay
-from worker.jobs.sweeper import Sweeper
+from worker.handler import Handler, Report
 
 ORDERS = ("order-1", "order-2")
 ACTS = 32
@@ -52,6 +50,11 @@ NIGHTS = (timedelta(), timedelta(minutes=3), timedelta(hours=7), timedelta(hours
 FROZEN = timedelta(hours=1)
 LOOKS = 400
 """Times that something may fall due before the run must have come to rest."""
+
+STORM = 12
+"""Deliveries that come again at once."""
+
+LATE_S = (0, 0, 1, 5, 200)
 
 THINGS = (
     *("create", "confirm", "confirm", "cancel", "again", "again", "customer", "customer", "die", "night"),
@@ -68,63 +71,11 @@ POLICIES = (
 Delivery = Command | News
 
 
-class FarCustomers:
-    """See ports.Customers: the other aggregate, which is not always there yet."""
-
-    def __init__(self, chance: Chance) -> None:
-        self._chance = chance
-
-    async def ensure(self, user_id: str, issued_at: datetime | None = None) -> str | None:
-        del issued_at
-        await self._chance.while_passes()
-        return None if self._chance.happens(0.3) else f"cus_{user_id}"
-
-
-class WatchedStore(MemoryStore):
-    """Refuses, loudly, to open a payment that a cancel forbids."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.cancels: list[Cancel] = []
-
-    async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
-        if before is None and after.id not in self.payments:
-            of_order = [payment for payment in self.payments.values() if payment.order_id == after.order_id]
-            assert_heeds_cancels(after, of_order, [c for c in self.cancels if c.order_id == after.order_id])
-        return await super().commit(before, after)
-
-
-class Worker:
-    """One process: what it does stops where it is when the process dies."""
-
-    def __init__(self, world: "World") -> None:
-        self.store = HostileStore(world.store, world.chance)
-        gateway = HostileGateway(world.stripe, world.clock, world.chance)
-        outbox = HostileOutbox(world.outbox, world.chance)
-        customers = FarCustomers(world.chance)
-        self.handler = Handler(self.store, gateway, outbox, customers, world.clock, policy=world.policy)
-        relay = Relay(self.store, outbox, world.clock)
-        sweeper = Sweeper(self.store, self.handler, world.clock)
-        self.tasks = [asyncio.create_task(job.run()) for job in (relay, sweeper)]
-
-    def do(self, work: Coroutine[Any, Any, Any]) -> "asyncio.Task[Any]":
-        task = asyncio.create_task(work)
-        self.tasks.append(task)
-        task.add_done_callback(self.tasks.remove)
-        return task
-
-    async def die(self) -> None:
-        tasks = list(self.tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
 class World:
     """One run."""
 
-    def __init__(self, seed: int) -> None:
-        self.chance = Chance(seed)
+    def __init__(self, seed: int, *, tame: bool = False) -> None:
+        self.chance = Chance(seed, tame=tame)
         self.clock = Clock(NOW)
         self.store = WatchedStore()
         self.stripe = FakeStripe()
@@ -132,23 +83,44 @@ class World:
         self.manual = self.chance.random.random() < 0.3
         self.with_customer = self.chance.random.random() < 0.2
         self.policy = self.chance.random.choice(POLICIES)
+        self.walks = Walks(self.store, self.chance)
         self.commands: list[Command] = []
+        self.delivered: list[Delivery] = []
+        self.born = 0
         self.lost: list[News] = []
         self.broken: list[BaseException] = []
         self.underway: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Bad times, then calm, until nothing is open."""
-        self.workers = [Worker(self), Worker(self)]
+        self.workers = [self._worker(), self._worker()]
         for order in ORDERS:
             self._send(self._create(f"create-{order}", order, self.clock()))
         for _ in range(ACTS):
             await asyncio.sleep(self.chance.random.uniform(0, 0.7))
             await self._something()
+            self._trouble()
         self.chance.calm = True
+        self.chance.tell("calm: faults are over")
         await self._rest()
         for worker in self.workers:
             await worker.die()
+
+    def _worker(self) -> Worker:
+        self.born += 1
+        around = Surroundings(self.chance, self.clock, self.store, self.stripe, self.outbox, self.walks, self.policy)
+        return Worker(around, f"worker-{self.born}")
+
+    def _trouble(self) -> None:
+        """What only some runs have: a storm of redeliveries, a connection that is cut, a clock that leaps."""
+        chance = self.chance
+        if chance.strikes(Trouble.STORM, 0.06):
+            for again in chance.wild.choices(self.delivered, k=STORM):
+                self._deliver(again)
+        if chance.strikes(Trouble.CUT, 0.1):
+            chance.wild.choice(self.workers).cut()
+        if Trouble.CLOCKS in chance.troubles and chance.wild.random() < 0.1:
+            chance.wild.choice(self.workers).set_clock()
 
     async def _something(self) -> None:
         """One of the things that happen: a command, a customer, a death, a night."""
@@ -168,6 +140,7 @@ class World:
             case "cancel":
                 self._send(cancel_order(f"cancel-{number}", order_id=order, issued_at=issued))
             case "again":
+                self.chance.inject("command twice")
                 self._deliver(random.choice(self.commands))
             case "customer":
                 self._customer()
@@ -215,6 +188,7 @@ class World:
             happens(self.stripe, self.chance.random.choice(held), self.chance.random, self.clock())
 
     def _send(self, command: Command) -> None:
+        self.chance.tell(f"> {command.message_id} is sent")
         self.commands.append(command)
         if isinstance(command, Cancel) and command.order_id is not None:
             self.store.cancels.append(command)
@@ -242,15 +216,21 @@ class World:
             for _ in self.workers:
                 await self._kill(0)
                 self.workers.reverse()
+        self.chance.tell(f"  {long} pass")
         self.clock.skip(long)
 
     async def _kill(self, place: int) -> None:
         """A worker dies in the middle of everything, and another starts."""
-        dead, self.workers[place] = self.workers[place], Worker(self)
+        dead, self.workers[place] = self.workers[place], self._worker()
+        self.chance.inject("worker dies")
+        self.chance.tell(
+            f"  {dead.name} dies with {len(dead.deliveries)} deliveries, {self.workers[place].name} starts"
+        )
         await dead.die()
 
     def _deliver(self, delivery: Delivery) -> None:
         self._send_webhooks()
+        self.delivered.append(delivery)
         task = asyncio.create_task(self._until_acked(delivery))
         self.underway.add(task)
         task.add_done_callback(self.underway.discard)
@@ -263,23 +243,31 @@ class World:
             worker = self.chance.random.choice(self.workers)
             work = worker.do(self._apply(worker.handler, delivery))
             try:
-                await work
-                acked = not self.chance.happens(0.1)
+                self._told(worker, delivery, await work)
+                acked = not self.chance.happens(0.1, "ack lost")
             except StoreUnavailable:
+                self.chance.tell(f"  {worker.name} could not apply {delivery.message_id}: the database is away")
                 await asyncio.sleep(1)
             except asyncio.CancelledError:
                 if not work.cancelled():
                     raise
+                self.chance.inject("redelivered")
+                self.chance.tell(f"  {delivery.message_id} was at {worker.name}, and comes again")
             except Exception as error:  # noqa: BLE001 - whatever it is, the run has failed
                 self.broken.append(error)
                 acked = True
             self._send_webhooks()
 
-    async def _apply(self, handler: Handler, delivery: Delivery) -> None:
+    async def _apply(self, handler: Handler, delivery: Delivery) -> Report:
         if isinstance(delivery, News):
-            await handler.news(self._owner(delivery), delivery)
-        else:
-            await handler.command(delivery)
+            return await handler.news(self._owner(delivery), delivery)
+        return await handler.command(delivery)
+
+    def _told(self, worker: Worker, delivery: Delivery, report: Report) -> None:
+        """What a worker made of a delivery."""
+        what = [f"{report.from_status} → {report.to_status}", report.why, *report.calls, *report.events]
+        story = ", ".join(filter(None, what))
+        self.chance.tell(f"< {delivery.message_id} at {worker.name}: {report.outcome}, {story}")
 
     def _owner(self, news: News) -> str:
         held = self.stripe.intents[news.intent.id if isinstance(news, IntentSeen) else news.intent_id]
@@ -289,16 +277,22 @@ class World:
         """Stripe sends what is new: some late, some twice, and few not at all."""
         news, self.stripe.news = self.stripe.news, []
         for message in news:
-            if self.chance.happens(0.05):
+            self.walks.listed(message, self._owner(message), self.clock())
+            if self.chance.happens(0.05, "webhook lost"):
                 self.lost.append(message)
                 continue
             self._late(message)
-            if self.chance.happens(0.1):
+            if self.chance.happens(0.1, "webhook twice"):
                 self._late(message)
 
     def _late(self, message: News) -> None:
+        self.delivered.append(message)
+        late_s = self.chance.random.choice(LATE_S)
+        if late_s == max(LATE_S) and not self.chance.calm:
+            self.chance.inject("webhook late")
+
         async def later() -> None:
-            await asyncio.sleep(self.chance.random.choice((0, 0, 1, 5, 200)))
+            await asyncio.sleep(late_s)
             await self._until_acked(message)
 
         task = asyncio.create_task(later())
@@ -306,7 +300,16 @@ class World:
         task.add_done_callback(self.underway.discard)
 
     def _walk_events(self) -> None:
-        """What was lost of a payment that was at its end is found only by the walk through Stripe's events."""
+        """What was lost of a payment that was at its end is found only by the walk through Stripe's events.
+
+        In some runs the workers walk; in the others it comes back as if they did.
+        """
+        for message in self.walks.put_back():
+            self.chance.inject("coverage walk: put back")
+            self.chance.tell(f"  {message.message_id} comes again")
+            self._late(message)
+        if self.walks.on:
+            return
         lost, self.lost = self.lost, []
         for message in lost:
             if self.store.payments[self._owner(message)].status in FINAL:
@@ -323,10 +326,11 @@ class World:
                 await asyncio.wait(self.underway)
             await asyncio.sleep(2.5)
             waits = [payment.check_at for payment in self.store.payments.values() if payment.check_at is not None]
-            if self.at_rest():
+            if self.at_rest() and (not self.walks.on or await self.walks.closed()):
                 return
             if waits:
-                self.clock.skip(max(min(waits) - self.clock(), timedelta()))
+                slowest = timedelta(seconds=min(worker.clock.off_s for worker in self.workers))
+                self.clock.skip(max(min(waits) - (self.clock() + slowest), timedelta()))
         raise AssertionError(f"not at rest after {LOOKS} looks")
 
     def at_rest(self) -> bool:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from contracts.replies import Verdict
 from tests.fake_customers import FakeCustomerGateway, FakeCustomerStripe, MemoryCustomerStore, MemoryReplies
-from tests.simulation.hostile import Chance, Clock
+from tests.simulation.chance import Chance, Clock
 from tests.unit.customers.customer_making import DEPLOYMENT, NOW, detach, set_default, set_up
 from worker.customers import CustomerHandler, SetupSecret
 from worker.domain.customer_messages import (
@@ -59,11 +59,11 @@ class HostileCustomerStore:
 
     async def _asked(self, work: Callable[[], Awaitable[T]]) -> T:
         await self._chance.while_passes()
-        if self._chance.happens(0.01):
+        if self._chance.happens(0.01, "database: a question never arrived"):
             raise StoreUnavailable("before the work")
         done = await work()
         await self._chance.while_passes()
-        if self._chance.happens(0.02):
+        if self._chance.happens(0.02, "database: an answer is lost"):
             raise StoreUnavailable("after the work")
         return done
 
@@ -238,7 +238,7 @@ class World:
             task = worker.do(work(worker.handler))
             try:
                 done = await task
-                acked = not self.chance.happens(0.1)
+                acked = not self.chance.happens(0.1, "ack lost")
             except StoreUnavailable:
                 await asyncio.sleep(1)
             except asyncio.CancelledError:
@@ -254,11 +254,11 @@ class World:
         """Stripe sends what is new: some late, some twice, and few not at all."""
         news, self.stripe.news = self.stripe.news, []
         for message in news:
-            if self.chance.happens(0.05):
+            if self.chance.happens(0.05, "webhook lost"):
                 self.lost.append(message)
                 continue
             self._start(self._late(message))
-            if self.chance.happens(0.1):
+            if self.chance.happens(0.1, "webhook twice"):
                 self._start(self._late(message))
 
     async def _late(self, message: CustomerChanged) -> None:
@@ -283,6 +283,7 @@ class World:
         self.clock.skip(long)
 
     async def _kill(self, place: int) -> None:
+        self.chance.inject("worker dies")
         dead, self.workers[place] = self.workers[place], Worker(self)
         await dead.die()
 

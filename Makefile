@@ -21,7 +21,7 @@ ARGS ?=
 option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) $($(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check contracts conformance simulate explore bench lock clean
+.PHONY: help setup demo run test check contracts conformance simulate explore safeguards bench lock clean
 
 help: ## Print these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,9 @@ simulate: $(READY) ## Live through seeded schedules on all cores: SCHEDULES=, HI
 
 explore: $(READY) ## Go through small worlds completely: every interleaving of two workers, a crash and a lost ack
 	@$(BIN)/python -m tests.explore $(ARGS)
+
+safeguards: $(READY) ## Take every safeguard away in turn, in a copy, and show that a test turns red
+	@$(BIN)/python -m tests.safeguards $(ARGS)
 
 bench: $(READY) ## Measure
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -1,0 +1,7 @@
+"""Every safeguard that is removed in turn. To add one: docs/safeguards.md."""
+
+from tests.safeguards.asking import ASKING
+from tests.safeguards.carrying import CARRYING
+from tests.safeguards.deciding import DECIDING
+
+SAFEGUARDS = (*CARRYING, *ASKING, *DECIDING)

@@ -21,7 +21,7 @@ ARGS ?=
 option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) $($(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check contracts conformance simulate explore safeguards bench lock clean
+.PHONY: help setup demo run test check contracts conformance simulate explore safeguards fuzz bench lock clean
 
 help: ## Print these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,11 @@ explore: $(READY) ## Go through small worlds completely: every interleaving of t
 safeguards: $(READY) ## Take every safeguard away in turn, in a copy, and show that a test turns red
 	@$(BIN)/python -m tests.safeguards $(ARGS)
 
+fuzz: $(READY) ## Try bytes that come from outside, guided by what they reach; SECONDS=60 in all
+	@$(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/uv pip install --quiet --python $(BIN)/python \
+		--only-binary atheris --requirements pyproject.toml --extra fuzz || true
+	@$(BIN)/python -m tests.fuzz $(call option,SECONDS) $(ARGS)
+
 bench: $(READY) ## Measure
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -68,7 +73,7 @@ lock: $(READY) ## Resolve the dependencies anew; ARGS=--upgrade takes newer ones
 LOCK := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 clean: ## Remove everything that make has made
-	@rm -rf .venv .sandbox .pytest_cache .mypy_cache .ruff_cache .hypothesis dist *.egg-info
+	@rm -rf .venv .sandbox .fuzz .pytest_cache .mypy_cache .ruff_cache .hypothesis dist *.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The environment is whole only when the file is there: a broken download leaves no half-made one that looks ready.

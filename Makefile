@@ -21,7 +21,7 @@ ARGS ?=
 option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) $($(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check contracts conformance simulate explore safeguards fuzz bench lock clean
+.PHONY: help setup demo run test check contracts conformance simulate soak explore safeguards fuzz bench lock clean
 
 help: ## Print these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ conformance: $(READY) ## Compare the stand-ins with the real things; some of it 
 
 simulate: $(READY) ## Live through seeded schedules on all cores: SCHEDULES=, HISTORIES=, CUSTOMERS= say how many, SEED= tells one
 	@$(BIN)/python -m tests.simulate $(foreach name,SCHEDULES HISTORIES CUSTOMERS SEED,$(call option,$(name))) $(ARGS)
+
+soak: $(READY) ## Run the real stack while workers are killed, and print the ledger: MESSAGES=, KILLS=, SEED=
+	@$(BIN)/python -m tests.soak $(foreach name,MESSAGES KILLS SEED,$(call option,$(name))) $(ARGS)
 
 explore: $(READY) ## Go through small worlds completely: every interleaving of two workers, a crash and a lost ack
 	@$(BIN)/python -m tests.explore $(ARGS)

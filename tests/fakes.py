@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from contracts.replies import Reply
 from worker.domain.archive import Surplus, recalled, without
-from worker.domain.record import Address, Announced, Call, Entry, Payment
+from worker.domain.record import Address, Announced, Call, Entry, Input, Payment
 from worker.errors import StoreUnavailable
 from worker.ports import Ignored, Mark, Refusal
 
@@ -21,7 +21,7 @@ class MemoryStore:
         self.payments: dict[str, Payment] = {}
         self.refusals: dict[str, Refusal] = {}
         self.ignored: dict[str, Ignored] = {}
-        self.archived: dict[tuple[str, str], Entry | Call | Announced] = {}
+        self.archived: dict[tuple[str, str], Entry | Call | Announced | Input] = {}
         self.away = False
 
     async def by_id(self, payment_id: str) -> Payment | None:
@@ -90,10 +90,11 @@ class MemoryStore:
 
     async def archive(self, payment: Payment, moved: Surplus) -> bool:
         self._answer()
-        parts: dict[str, Entry | Call | Announced] = {
+        parts: dict[str, Entry | Call | Announced | Input] = {
             **{f"entry:{entry.message_id}": entry for entry in moved.timeline},
             **{f"call:{call.id}": replace(call, params={}) for call in moved.calls},
             **{f"event:{event.sequence}": event for event in moved.events},
+            **{f"input:{one.version}": one for one in moved.inputs},
         }
         for name, part in parts.items():
             if payment.erased_at is not None:
@@ -110,8 +111,8 @@ class MemoryStore:
         self._answer()
         call = self.archived.get((payment.id, f"call:{message_id}"))
         entry = self.archived.get((payment.id, f"entry:{message_id}"))
-        assert not isinstance(call, Entry | Announced)
-        assert not isinstance(entry, Call | Announced)
+        assert not isinstance(call, Entry | Announced | Input)
+        assert not isinstance(entry, Call | Announced | Input)
         return recalled(payment, call, entry)
 
     async def of_user(self, user_id: str, limit: int) -> list[str]:

@@ -18,6 +18,7 @@ def archived_documents(payment: Payment, moved: Surplus) -> Iterator[Document]:
         *(("entry", entry.message_id, entry) for entry in moved.timeline),
         *(("call", call.id, call) for call in moved.calls),
         *(("event", f"{event.sequence:010}", event) for event in moved.events),
+        *(("input", f"{one.version:010}", one) for one in moved.inputs),
     ):
         body = plain(value)
         if kind == "call":
@@ -32,6 +33,7 @@ def removal(payment: Payment, moved: Surplus) -> Document:
             "timeline": {"message_id": {"$in": [entry.message_id for entry in moved.timeline]}},
             "calls": {"id": {"$in": [call.id for call in moved.calls]}},
             "events": {"sequence": {"$in": [event.sequence for event in moved.events]}, "sent": True},
+            "inputs": {"version": {"$in": [one.version for one in moved.inputs]}},
         },
         "$set": {"version": payment.version + 1, "archived": payment.archived + moved.size},
     }

@@ -21,6 +21,7 @@ from worker.domain.record import (
     Call,
     CallState,
     Entry,
+    Input,
     Operation,
     Outcome,
     Payment,
@@ -37,7 +38,7 @@ class Unsound(ValueError):
 
 
 _AT_STRIPE = {"payment_intent_id": "intent_id", "latest_charge_id": "latest_charge_id", "customer_id": "customer_id"}
-_GROWING = ("timeline", "events")
+_GROWING = ("timeline", "events", "inputs")
 _LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", "calls")
 _AMOUNTS = ("amount", "captured", "refunded", "disputed", "heard_refunded")
 _SCALARS = tuple(
@@ -158,7 +159,8 @@ def from_document(document: Document) -> Payment:
             "attempts": tuple(Attempt(**item) for item in document.get("attempts", ())),
             "calls": tuple(call_of(item) for item in document.get("calls", ())),
             "timeline": tuple(entry_of(item) for item in document.get("timeline", ())),
-            "events": tuple(_event(item) for item in document.get("events", ())),
+            "events": tuple(event_of(item) for item in document.get("events", ())),
+            "inputs": tuple(input_of(item) for item in document.get("inputs", ())),
         },
     )
 
@@ -231,8 +233,14 @@ def entry_of(item: Document) -> Entry:
     )
 
 
-def _event(item: Document) -> Announced:
+def event_of(item: Document) -> Announced:
+    """An announced fact as it is stored."""
     return Announced(**{**item, "trace": Trace(**item.get("trace", {}))})
+
+
+def input_of(item: Document) -> Input:
+    """What a decision was made from, as it is stored."""
+    return Input(**{**item, "around": tuple(item.get("around", ()))})
 
 
 def _refused(item: Document | None) -> Refused | None:

@@ -14,7 +14,7 @@ from worker.domain.record import Payment
 from worker.ports import Refusal
 from worker.queries import SCANNED_MAX, Place
 
-UNSHOWN = dict.fromkeys(("timeline", "events", "calls", "draft"), 0)
+UNSHOWN = dict.fromkeys(("timeline", "events", "calls", "draft", "inputs"), 0)
 """What no list of payments shows: most of a document."""
 
 MILLISECOND = timedelta(milliseconds=1)

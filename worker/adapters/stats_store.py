@@ -22,7 +22,7 @@ from worker.domain.record import Payment
 from worker.jobs.rollups import Change, Marked
 from worker.stats import Tally
 
-_UNCOUNTED = {"timeline", "calls", "draft", "refunds", "disputes", "reviews", "concerns", "events"}
+_UNCOUNTED = {"timeline", "calls", "draft", "refunds", "disputes", "reviews", "concerns", "events", "inputs"}
 COUNTED = dict.fromkeys(
     (
         *(field.name for field in fields(Payment) if field.name not in _UNCOUNTED),

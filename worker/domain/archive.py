@@ -8,7 +8,7 @@ are numbered without gaps.
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from worker.domain.record import Announced, Call, Entry, Operation, Payment
+from worker.domain.record import Announced, Call, Entry, Input, Operation, Payment
 
 KEPT = 200
 """Newest entries of each list that stay: what a payment of ordinary length never reaches."""
@@ -24,15 +24,16 @@ class Surplus:
     timeline: tuple[Entry, ...] = ()
     calls: tuple[Call, ...] = ()
     events: tuple[Announced, ...] = ()
+    inputs: tuple[Input, ...] = ()
 
     @property
     def size(self) -> int:
-        return len(self.timeline) + len(self.calls) + len(self.events)
+        return len(self.timeline) + len(self.calls) + len(self.events) + len(self.inputs)
 
 
 def surplus(payment: Payment) -> Surplus | None:
     """What is to move to the archive now, or None while every list is short enough."""
-    lists = (payment.timeline, payment.calls, payment.events)
+    lists = (payment.timeline, payment.calls, payment.events, payment.inputs)
     if all(len(found) <= KEPT + SLACK for found in lists):
         return None
     movable = [call for call in payment.calls if _may_move(call)]
@@ -41,6 +42,7 @@ def surplus(payment: Payment) -> Surplus | None:
         timeline=payment.timeline[:-KEPT],
         calls=tuple(movable[:excess]),
         events=tuple(takewhile(lambda event: event.sent, payment.events[:-KEPT])),
+        inputs=payment.inputs[:-KEPT],
     )
     return found if found.size else None
 
@@ -56,6 +58,7 @@ def without(payment: Payment, moved: Surplus) -> Payment:
         timeline=tuple(entry for entry in payment.timeline if entry not in moved.timeline),
         calls=tuple(call for call in payment.calls if call not in moved.calls),
         events=tuple(event for event in payment.events if event not in moved.events),
+        inputs=tuple(one for one in payment.inputs if one not in moved.inputs),
         archived=payment.archived + moved.size,
     )
 

@@ -157,6 +157,25 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """What one committed decision was made from, so that it can be made again (inputs.py).
+
+    `version` is the record's before it, OPENING when there was none; `around` names what the decision was told beside.
+    """
+
+    at: datetime
+    version: int
+    kind: str
+    message: dict[str, Any] = field(default_factory=dict)
+    around: tuple[str, ...] = ()
+    policy: dict[str, Any] = field(default_factory=dict)
+
+
+OPENING = -1
+"""The version before the first step."""
+
+
+@dataclass(frozen=True, slots=True)
 class Announced:
     """One fact to tell the world. Its id is `{payment_id}.{sequence}`; `sent` false is the outbox."""
 
@@ -177,7 +196,8 @@ class Payment:
     for its user's customer at Stripe, `customer_at` when to ask for that again. `read_at` is set while a read is owed, and
     says when the sweeper does it; `poll_at` while something is waited for. `refunded` and `disputed` are counted from the
     lists. `heard_refunded` is the highest total that Stripe has told of beside its parts. `archived` counts the timeline
-    entries, calls and events that have moved to the archive.
+    entries, calls, events and inputs that have moved to the archive. `inputs` say how it came to be and decide nothing:
+    two records that differ in them alone are equal, and print the same.
     """
 
     id: str
@@ -219,6 +239,7 @@ class Payment:
     calls: tuple[Call, ...] = ()
     timeline: tuple[Entry, ...] = ()
     events: tuple[Announced, ...] = ()
+    inputs: tuple[Input, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def check_at(self) -> datetime | None:

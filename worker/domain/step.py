@@ -8,16 +8,18 @@ from typing import Any
 
 from contracts.events import Case, PaymentEvent
 from contracts.replies import RefusalCode, Verdict
-from worker.domain import announce, limits, policy
+from worker.domain import announce, inputs, limits, policy
 from worker.domain.effects import Decision, Effect, Told
 from worker.domain.messages import Answer, Command, CommandMessage, Create, Message, NewsMessage, kind_of, redacted
 from worker.domain.policy import Policy
 from worker.domain.record import (
+    OPENING,
     Announced,
     Attempt,
     Call,
     CallState,
     Entry,
+    Input,
     Operation,
     Outcome,
     Payment,
@@ -219,7 +221,7 @@ class Step:
         self._keep_looking()
         write = self.payment is not self.before
         if write and self.payment is not None:
-            self.change(updated_at=self.now)
+            self.change(updated_at=self.now, inputs=(*self.payment.inputs, self._taken()))
         return Decision(
             payment=self.payment,
             outcome=self.outcome,
@@ -228,6 +230,23 @@ class Step:
             events=tuple(self.events),
             told=tuple(self.told),
             effect=self.effect,
+        )
+
+    def _taken(self) -> Input:
+        """What this decision was made from. The policy only where it may have had a say."""
+        concerns = self.before.concerns if self.before else ()
+        around = {
+            inputs.PAID_ELSEWHERE: self.paid_elsewhere,
+            inputs.LIVE_ELSEWHERE: self.live_elsewhere,
+            inputs.STRANGER: self.before is not None and not self.may_show,
+        }
+        return Input(
+            at=self.now,
+            version=self.before.version if self.before else OPENING,
+            kind=type(self.message).__name__,
+            message=inputs.kept(self.message),
+            around=tuple(name for name, so in around.items() if so),
+            policy=inputs.terms(self.policy) if self.strange or self.known.concerns != concerns else {},
         )
 
     def _keep_looking(self) -> None:

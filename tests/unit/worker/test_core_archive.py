@@ -110,7 +110,7 @@ def test_the_oldest_closed_calls_leave() -> None:
     assert [call.id for call in moved.calls] == ["confirm-1", *(f"evidence-{n}" for n in range(len(moved.calls) - 1))]
     assert len(left.calls) == KEPT
     assert left.archived == payment.archived + moved.size == moved.size
-    assert moved.size == len(moved.timeline) + len(moved.calls) + len(moved.events)
+    assert moved.size == len(moved.timeline) + len(moved.calls) + len(moved.events) + len(moved.inputs)
 
 
 def test_what_is_looked_back_at_never_leaves() -> None:

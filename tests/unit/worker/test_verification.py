@@ -1,0 +1,150 @@
+"""Replaying a payment's steps: what differs is named by its field, and what cannot be replayed is not called equal."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.events import Case, Remedy
+from tests.unit.worker.making import NOW, Story, create, erase, evidence, refund, story, warning
+from worker.adapters.documents import from_document, to_document
+from worker.domain.inputs import UNKEPT
+from worker.domain.messages import Tick
+from worker.domain.payment import decide
+from worker.domain.policy import COURSES, Course, Policy
+from worker.domain.record import Payment, Status
+from worker.verification import NOT_ALL_KEPT, NOT_KEPT, NOT_READ, Result, Stored, Unreadable, Verified, verify
+
+
+def verified(payment: Payment) -> Verified:
+    return verify(Stored(payment, payment.check_at))
+
+
+def refunded() -> Payment:
+    """Paid, with a refund that is under way."""
+    made = story(Status.SUCCEEDED)
+    made.tell(refund("refund-1", amount=500))
+    return made.record
+
+
+@pytest.mark.parametrize("status", sorted(set(Status) - {Status.NEW}, key=str))
+def test_a_payment_is_what_its_steps_make(status: Status) -> None:
+    """In every status a payment is equal to its replay, also after it was in the database."""
+    payment = story(status).record
+    assert verified(payment).result is Result.EQUAL
+    assert verified(from_document(to_document(payment))).result is Result.EQUAL
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"captured": 2001}, "captured"),
+        ({"status": Status.CANCELED}, "status"),
+        ({"refunds": ()}, "refunds[refund-1]"),
+        ({"calls": ()}, "calls[create-1]"),
+        ({"amount": 1}, "amount"),
+        ({"poll_at": NOW}, "poll_at"),
+        ({"timeline": ()}, "timeline[create-1]"),
+        ({"user_id": "user-2"}, "events[1].body.user_id"),
+        ({"needs_review": "by hand"}, "needs_review"),
+    ],
+)
+def test_what_was_changed_is_named(changes: dict[str, Any], field: str) -> None:
+    """A stored payment that somebody has changed differs in that field, and the replay says what it should be."""
+    payment = replace(refunded(), **changes)
+    found = verified(payment)
+    assert found.result is Result.DIFFERENT
+    assert field in {one.field for one in found.differences}
+
+
+def test_both_values_are_told() -> None:
+    """A difference has what is stored and what the steps make."""
+    payment = refunded()
+    (one,) = verified(replace(payment, captured=payment.captured + 1)).differences
+    assert (one.field, one.stored, one.replayed) == ("captured", 2001, 2000)
+    changed = replace(payment.refunds[0], amount=501)
+    fields = {one.field for one in verified(replace(payment, refunds=(changed,))).differences}
+    assert fields == {"refunds[refund-1].amount"}
+
+
+def test_a_lost_deadline_is_a_difference() -> None:
+    """A document whose `check_at` is gone would wait for ever: it differs."""
+    payment = refunded()
+    assert [one.field for one in verify(Stored(payment, None)).differences] == ["check_at"]
+
+
+def test_a_document_of_another_shape_differs() -> None:
+    """What cannot be read is told of, not passed over."""
+    found = verify(Unreadable("pay_1", "captured is stored as float"))
+    assert (found.result, found.differences[0].stored) == (Result.DIFFERENT, "captured is stored as float")
+
+
+def test_steps_that_were_not_kept_are_no_proof() -> None:
+    """Of payments that older releases have written, or that one has written to, nothing is claimed."""
+    payment = refunded()
+    bare = verified(replace(payment, inputs=()))
+    assert (bare.result, bare.why) == (Result.UNVERIFIABLE, NOT_KEPT)
+    assert verified(replace(payment, inputs=payment.inputs[1:])).why == NOT_KEPT
+    assert verified(replace(payment, inputs=(*payment.inputs[:1], *payment.inputs[2:]))).why == NOT_ALL_KEPT
+    assert verified(replace(payment, inputs=payment.inputs[:-1])).why == NOT_ALL_KEPT
+
+
+@pytest.mark.parametrize("change", [{"kind": "Divined"}, {"message": {"message_id": 7}}])
+def test_steps_in_other_words_are_no_proof(change: dict[str, Any]) -> None:
+    """An input that this release cannot read makes its payment unverifiable."""
+    payment = refunded()
+    other = replace(payment.inputs[0], **change)
+    found = verified(replace(payment, inputs=(other, *payment.inputs[1:])))
+    assert (found.result, found.why) == (Result.UNVERIFIABLE, NOT_READ)
+
+
+def test_an_input_that_was_changed_is_found() -> None:
+    """A step that cannot be decided any more, or decides otherwise, is a difference."""
+    payment = refunded()
+    later = replace(payment.inputs[0], at=payment.inputs[0].at + timedelta(seconds=1))
+    assert verified(replace(payment, inputs=(later, *payment.inputs[1:]))).result is Result.DIFFERENT
+    foreign = replace(payment.inputs[1], message=payment.inputs[1].message | {"call_id": "another"})
+    (broken,) = verified(replace(payment, inputs=(payment.inputs[0], foreign, *payment.inputs[2:]))).differences
+    assert broken.field == "inputs"
+
+
+def test_an_erased_payment_is_still_proven() -> None:
+    """Nothing that erasure forgets is needed: a payment is equal to its replay before and after it."""
+    made = story(Status.SUCCEEDED)
+    made.tell(refund("refund-1", amount=500, note="for user-1"))
+    made.tell(create("create-2", user_id="user-2"))
+    assert verified(made.record).result is Result.EQUAL
+    made.tell(erase())
+    made.tell(create("create-3"))
+    assert verified(made.record).result is Result.EQUAL
+    assert "user-" not in str(made.record.inputs)
+
+
+def test_inputs_hold_nothing_secret_or_personal() -> None:
+    """No address, note, evidence, metadata, client secret or way back is in what is kept of a message."""
+    made = Story()
+    made.tell(create(receipt_email="a@example.com", description="private", metadata={"k": "private"}))
+    assert made.record.inputs
+    told = story(Status.SUCCEEDED)
+    told.tell(evidence("evidence-1", evidence={"customer_name": "private"}))
+    for one in (*made.record.inputs, *told.record.inputs):
+        assert not UNKEPT & one.message.keys()
+        assert "private" not in str(one)
+        assert "example.com" not in str(one)
+
+
+def test_a_policy_is_kept_where_it_had_a_say() -> None:
+    """A warning that was met by a refund under another policy than today's is replayed under that one."""
+    made = story(Status.SUCCEEDED)
+    payment = made.record
+    policy = Policy(COURSES | {Case.FRAUD_WARNING: Course(Remedy.REFUND)}, timedelta(hours=1))
+    decision = decide(payment, warning(), made.now, policy=policy)
+    assert decision.payment is not None
+    assert [one.policy != {} for one in decision.payment.inputs][-1]
+    after = replace(decision.payment, version=payment.version + 1)
+    assert after.concerns[0].remedy is Remedy.REFUND
+    assert verified(after).result is Result.EQUAL
+    tick = decide(after, Tick(), made.now + timedelta(minutes=2), policy=policy)
+    assert tick.payment is not None
+    assert not tick.payment.inputs[-1].policy

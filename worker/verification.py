@@ -1,0 +1,220 @@
+"""Whether a stored payment is what its steps make of it: each input goes through `decide` again, with its moment as the clock.
+
+Pure. What no decision depends on is not kept with the inputs (domain/inputs.py) and is not compared. A payment whose
+steps are not all on record, or cannot be read by this release, is unverifiable: nothing is claimed of it.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import cache
+from typing import Any, get_args
+
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.events import Case
+from worker.adapters.documents import Document, plain, to_the_millisecond
+from worker.domain import policy
+from worker.domain.inputs import LIVE_ELSEWHERE, PAID_ELSEWHERE, STRANGER, UNKEPT
+from worker.domain.messages import Create, Message
+from worker.domain.payment import decide
+from worker.domain.policy import Course, Policy
+from worker.domain.record import OPENING, Input, Payment
+
+NOBODY = "\0nobody"
+"""Stands for a user who is not the payment's: no user id begins like this."""
+
+UNCOMPARED = {"version", "archived", "inputs"}
+_BESIDE = frozenset({*(UNKEPT - {"user_id"}), "sent"})
+"""Not compared at any depth: what the inputs leave out, and whether an event is sent, which is marked beside the steps."""
+
+_NAMED_BY = ("message_id", "sequence", "case", "id")
+"""What tells the items of a list apart; of a concern its case and what it is about."""
+
+_LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", "calls", "timeline", "events")
+
+NOT_KEPT = "its steps are not on record: an older release made them"
+NOT_ALL_KEPT = "some of its steps are not on record: an older release made them"
+NOT_READ = "one of its steps is in words that this release does not know"
+
+
+class Result(StrEnum):
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    UNVERIFIABLE = "unverifiable"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One field by its path, such as `refunds[re-1].amount`. None: it is not there."""
+
+    field: str
+    stored: Any
+    replayed: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A payment with all that has moved to the archive. `bare` are the calls that left their parameters behind there."""
+
+    payment: Payment
+    check_at: datetime | None
+    bare: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A document that is not as we write it, and how."""
+
+    payment_id: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came of one payment. `steps` were replayed; `why` says what makes it unverifiable."""
+
+    payment_id: str
+    result: Result
+    steps: int = 0
+    why: str = ""
+    differences: tuple[Difference, ...] = ()
+
+
+class Unreplayable(Exception):
+    """The text is one of the reasons above."""
+
+
+def verify(stored: Stored | Unreadable) -> Verified:
+    """Replay a payment and compare. Never raises for what is stored."""
+    if isinstance(stored, Unreadable):
+        broken = Difference("document", stored.why, None)
+        return Verified(stored.payment_id, Result.DIFFERENT, differences=(broken,))
+    payment = stored.payment
+    steps = len(payment.inputs)
+    try:
+        _complete(payment)
+        replayed = _replayed(payment)
+    except Unreplayable as error:
+        return Verified(payment.id, Result.UNVERIFIABLE, why=str(error))
+    except Exception as error:  # noqa: BLE001 - a step that cannot be repeated is a finding; the other payments go on
+        broken = Difference("inputs", "decided", f"cannot be decided again: {type(error).__name__}")
+        return Verified(payment.id, Result.DIFFERENT, steps, differences=(broken,))
+    told, again = _tree(payment, stored.check_at, stored.bare), _tree(replayed, replayed.check_at, stored.bare)
+    differences = tuple(_differences(told, again, ""))
+    return Verified(payment.id, Result.DIFFERENT if differences else Result.EQUAL, steps, differences=differences)
+
+
+def _complete(payment: Payment) -> None:
+    """Every step raises the version by one and has an input; a move to the archive raises it, too."""
+    versions = [one.version for one in payment.inputs]
+    if not versions or versions[0] != OPENING:
+        raise Unreplayable(NOT_KEPT)
+    reached = [*versions[1:], payment.version]
+    if not payment.archived and reached != [version + 1 for version in versions]:
+        raise Unreplayable(NOT_ALL_KEPT)
+
+
+def _replayed(stored: Payment) -> Payment:
+    payment: Payment | None = None
+    for one in stored.inputs:
+        before = replace(payment, version=one.version) if payment else None
+        decision = decide(
+            before,
+            _message(one, stored, before),
+            one.at,
+            number=stored.number,
+            policy=_policy(one.policy),
+            paid_elsewhere=PAID_ELSEWHERE in one.around,
+            live_elsewhere=LIVE_ELSEWHERE in one.around,
+        )
+        payment = _as_stored(decision.payment) if decision.payment else None
+    if payment is None:
+        raise Unreplayable(NOT_KEPT)
+    return payment
+
+
+def _as_stored(payment: Payment) -> Payment:
+    """The moments that are computed, as the database keeps them: the next step met those."""
+    calls = tuple(replace(call, due_at=_moment(call.due_at)) if call.due_at else call for call in payment.calls)
+    return replace(
+        payment,
+        calls=calls,
+        read_at=_moment(payment.read_at),
+        poll_at=_moment(payment.poll_at),
+        customer_at=_moment(payment.customer_at),
+    )
+
+
+def _moment(moment: datetime | None) -> datetime | None:
+    return to_the_millisecond(moment) if moment else None
+
+
+def _message(one: Input, stored: Payment, before: Payment | None) -> Message:
+    found = dict(one.message)
+    if one.kind == Create.__name__:
+        own = before.user_id if before else stored.user_id
+        found["user_id"] = NOBODY if STRANGER in one.around else own
+    elif one.kind == "Evidence":
+        found["evidence"] = {}
+    try:
+        message: Message = _reader(one.kind).validate_python(found)
+    except (ValidationError, KeyError) as error:
+        raise Unreplayable(NOT_READ) from error
+    return message
+
+
+@cache
+def _reader(kind: str) -> TypeAdapter[Any]:
+    return TypeAdapter({known.__name__: known for known in get_args(Message)}[kind])
+
+
+_COURSES: TypeAdapter[Mapping[Case, Course]] = TypeAdapter(dict[Case, Course])
+
+
+def _policy(terms: Document) -> Policy:
+    if not terms:
+        return policy.DEFAULT
+    try:
+        courses = _COURSES.validate_python(terms["courses"])
+        return Policy(courses, timedelta(milliseconds=terms["answer_within_ms"]))
+    except (ValidationError, KeyError) as error:
+        raise Unreplayable(NOT_READ) from error
+
+
+def _tree(payment: Payment, check_at: datetime | None, bare: frozenset[str]) -> Document:
+    """What is compared, with lists as sub-documents by what names their items."""
+    found: Document = dict.fromkeys(_LISTS, ()) | plain(payment) | {"check_at": check_at}
+    for name in _LISTS:
+        found[name] = {f"[{_name(item)}]": item for item in found[name]}
+    for call in found["calls"].values():
+        if call["id"] in bare:
+            call.pop("params", None)
+    return {name: value for name, value in found.items() if name not in UNCOMPARED}
+
+
+def _name(item: Document) -> str:
+    named_by = next(name for name in _NAMED_BY if name in item)
+    return f"{item[named_by]}:{item['about']}" if named_by == "case" and "about" in item else str(item[named_by])
+
+
+def _differences(stored: Any, replayed: Any, path: str) -> Iterator[Difference]:
+    if isinstance(stored, dict) and isinstance(replayed, dict):
+        for name in sorted({*stored, *replayed} - _BESIDE):
+            inner = f"{path}{name}" if name.startswith("[") or not path else f"{path}.{name}"
+            yield from _differences(stored.get(name), replayed.get(name), inner)
+    elif _comparable(stored) != _comparable(replayed):
+        yield Difference(path, stored, replayed)
+
+
+def _comparable(value: Any) -> Any:
+    """Moments as the database keeps them, and nothing for what is empty, which is not stored."""
+    if isinstance(value, datetime):
+        return to_the_millisecond(value)
+    if isinstance(value, dict):
+        kept = {name: _comparable(item) for name, item in value.items() if name not in _BESIDE}
+        return {name: item for name, item in kept.items() if item is not None} or None
+    if isinstance(value, list | tuple):
+        return [_comparable(item) for item in value] or None
+    return value

@@ -23,6 +23,7 @@ from worker.ops import (
     reviews_cli,
     stats_cli,
     timeline_cli,
+    verify_cli,
 )
 from worker.settings import mongo_uri
 
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     commands.add_parser("machine", help="print the state machine's table as Markdown")
     stats_cli.add_to(commands)
     erase_cli.add_to(commands)
-    for more in (timeline_cli, dead_letters_cli, reviews_cli):
+    for more in (timeline_cli, verify_cli, dead_letters_cli, reviews_cli):
         more.add_to(commands)
     coverage_cli.add_to(commands)
     proof_cli.add_to(commands)
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
             return stats_cli.run(uri)
         case "timeline":
             return timeline_cli.run(uri, chosen)
+        case "verify":
+            return verify_cli.run(uri, chosen)
         case "needs-review":
             return reviews_cli.run(uri, chosen)
     return _show(uri, chosen)

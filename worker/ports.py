@@ -47,12 +47,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A Stripe event that belongs to no payment of ours, and why."""
+    """A Stripe event that belongs to no payment of ours, and why. `intent_id`: the PaymentIntent that it is about, if any."""
 
     event_id: str
     type: str
     reason: str
     at: datetime
+    intent_id: str | None = None
 
 
 class Store(Protocol):

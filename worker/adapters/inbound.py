@@ -128,7 +128,8 @@ class Inbound:
         return owner.payment_id, ""
 
     async def _ignore(self, event: StripeEvent | CustomerEvent, reason: str) -> Story:
-        await self._store.record_ignored(Ignored(event.id, event.type, reason, self._clock()))
+        intent_id = event.intent_id if isinstance(event, StripeEvent) else None
+        await self._store.record_ignored(Ignored(event.id, event.type, reason, self._clock(), intent_id))
         return Report(outcome=Outcome.STALE, why=f"ignored: {reason}")
 
     async def _refuse(self, error: InvalidMessage, address: Address, body: bytes, now: datetime) -> Story:

@@ -203,7 +203,7 @@ class MongoStore:
             await self._archive.update_many(mine, {"$unset": {"value.note": "", "value.message.note": ""}})
 
     async def record_ignored(self, ignored: Ignored) -> None:
-        document = asdict(ignored)
+        document = {name: value for name, value in asdict(ignored).items() if value is not None}
         async with translated():
             await self._put(self._ignored, document.pop("event_id"), document)
 

@@ -1,4 +1,4 @@
-"""All that is on record about a payment: its document, what has moved to the archive, ignored events, dead letters."""
+"""All that is on record about a payment: its document, the archive, ignored events, refusals beside it, dead letters."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,21 @@ from worker.adapters.trouble import translated
 from worker.adapters.whole import whole
 from worker.dead_letter import DeadLetter, Wanted
 from worker.domain.record import Call, Payment
-from worker.ports import Ignored
+from worker.ports import Ignored, Refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
     """What is known of one payment; without a payment, what died before there was one.
 
-    `calls` are all of them, archived ones too, which have lost their parameters.
+    `calls` are all of them, archived ones too, which have lost their parameters. `refusals` are of commands that named the
+    payment before it was there.
     """
 
     payment: Payment | None
     calls: tuple[Call, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
     letters: tuple[DeadLetter, ...] = ()
 
 
@@ -35,12 +37,14 @@ class Stories:
         self._payments: AsyncCollection[Document] = database["payments"]
         self._archive: AsyncCollection[Document] = database["archive"]
         self._ignored: AsyncCollection[Document] = database["stripe_events"]
+        self._refusals: AsyncCollection[Document] = database["refusals"]
         self._desk = MongoDeadLetters(database)
 
     async def prepare(self) -> None:
-        """Create the index by which ignored events are found; harmless to repeat."""
+        """Create the indexes by which ignored events and refusals are found; harmless to repeat."""
         async with translated():
             await self._ignored.create_index([("intent_id", ASCENDING)], sparse=True)
+            await self._refusals.create_index([("payment_id", ASCENDING)], sparse=True)
 
     async def of(self, name: str) -> list[Story]:
         """The stories of a payment id, a PaymentIntent id, or all payments of an order, oldest first; or of what died."""
@@ -59,15 +63,22 @@ class Stories:
             moved = self._archive.find({"payment_id": payment.id}) if payment.archived else None
             archived = [call_of(one["value"]) async for one in moved if one["kind"] == "call"] if moved else []
             ignored = await self._unheeded(payment.intent_id) if payment.intent_id else ()
+            refusals = await self._refused(payment.id)
         known = {call.id for call in payment.calls}
         draft = (payment.draft,) if payment.draft else ()
         calls = (*(call for call in archived if call.id not in known), *payment.calls, *draft)
         names = (payment.id, payment.order_id, *((payment.intent_id,) if payment.intent_id else ()))
-        return Story(payment, calls, ignored, await self._letters(*names))
+        return Story(payment, calls, ignored, refusals, await self._letters(*names))
 
     async def _unheeded(self, intent_id: str) -> tuple[Ignored, ...]:
         found = self._ignored.find({"intent_id": intent_id})
-        return tuple([Ignored(str(one["_id"]), one["type"], one["reason"], one["at"]) async for one in found])
+        return tuple(
+            [Ignored(str(one["_id"]), one["type"], one["reason"], one["at"], intent_id) async for one in found]
+        )
+
+    async def _refused(self, payment_id: str) -> tuple[Refusal, ...]:
+        found = self._refusals.find({"payment_id": payment_id})
+        return tuple([Refusal(message_id=one.pop("_id"), **one) async for one in found])
 
     async def _letters(self, *names: str) -> tuple[DeadLetter, ...]:
         wanted = (Wanted(about=names, settled=settled) for settled in (True, False))

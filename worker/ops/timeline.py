@@ -38,6 +38,10 @@ def rows(story: Story) -> list[Row]:
     if story.payment is not None:
         found += (_event(story.payment.id, event) for event in story.payment.events)
     found += (Row(one.at, IGNORED, one.type, one.event_id, "ignored", why=one.reason) for one in story.ignored)
+    found += (
+        Row(one.at, COMMAND, one.kind, one.message_id, "refused", why=f"{one.code}: {one.message}")
+        for one in story.refusals
+    )
     for letter in story.letters:
         found += _letter(letter)
     return sorted(found, key=lambda row: row.at)

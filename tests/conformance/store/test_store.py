@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from tests.fakes import MemoryStore
 from tests.unit.worker.making import INTENT, NOW, ORDER, Story, create, seen, story
-from worker.adapters.store import MongoStore
+from worker.adapters.store import MongoStore, open_client
 from worker.domain.messages import Result
 from worker.domain.record import Payment, Status, payment_id
 from worker.ports import Ignored, Mark, Refusal, Store
@@ -203,6 +205,19 @@ async def test_an_ignored_event_is_kept_once(store: Store) -> None:
     ignored = Ignored("evt_1", "charge.updated", "no rule for this type", NOW)
     await asyncio.gather(*(store.record_ignored(ignored) for _ in range(5)))
     assert await kept(store, "stripe_events") == [("evt_1", "no rule for this type")]
+
+
+async def test_only_what_an_ignored_event_has_is_stored(
+    mongo_uri: str, database_name: str, mongo_client: MongoClient[dict[str, Any]]
+) -> None:
+    """The intent of an ignored event is a field of its own where there is one, and absent where there is none."""
+    client = open_client(mongo_uri)
+    real = MongoStore(client[database_name])
+    await real.record_ignored(Ignored("evt_1", "charge.updated", "no rule for this type", NOW, "pi_1"))
+    await real.record_ignored(Ignored("evt_2", "payout.paid", "no rule for this type", NOW))
+    found = {one["_id"]: one.get("intent_id", "absent") for one in mongo_client[database_name]["stripe_events"].find()}
+    assert found == {"evt_1": "pi_1", "evt_2": "absent"}
+    await client.close()
 
 
 async def kept(store: Store, name: str) -> list[tuple[str, str]]:

@@ -108,8 +108,9 @@ async def test_what_bears_no_metadata_is_found_by_its_intent(world: World, kind:
 async def test_another_deployments_is_ignored(world: World) -> None:
     """An object that bears all of another deployment's metadata is ignored without asking Stripe."""
     world.fault = Fault.UNAVAILABLE
-    await world.hear("refund.created", metadata=OURS | {"deployment": "production"})
+    await world.hear("refund.created", metadata=OURS | {"deployment": "production"}, payment_intent="pi_other")
     assert world.reason() == "another deployment's"
+    assert [ignored.intent_id for ignored in world.store.ignored.values()] == ["pi_other"]
 
 
 def holds(world: World, metadata: dict[str, str]) -> None:

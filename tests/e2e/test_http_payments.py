@@ -1,13 +1,17 @@
 """A shop's life over HTTP, through ingress, broker, worker, database and Stripe's simulator."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
 from contracts.commands import CreatePayment
+from contracts.queries import GetPaymentStats, StatsView
 from tests.e2e.support.service import Service
 from tests.e2e.support.until import until
 from tests.ingress_process import Answer, IngressProcess, User, users
@@ -15,6 +19,7 @@ from tests.ingress_process import Answer, IngressProcess, User, users
 RETURN_URL = "https://shop.example/back"
 VISA = {"payment_method": "pm_card_visa", "return_url": RETURN_URL}
 SETTLED_S = 30.0
+ROLLED_UP_S = 40.0
 
 
 class Shop:
@@ -203,8 +208,30 @@ async def test_a_card_is_saved_and_forgotten(shop: Shop) -> None:
 
 
 async def test_figures_are_for_administrators(shop: Shop) -> None:
-    """What was taken is in the period's figures as soon as they are rolled up."""
-    await shop.paid("order-1")
+    """What happened is in the period's figures as soon as they are rolled up, as a plain recount of the payments has it."""
+    declined = VISA | {"payment_method": "pm_card_chargeDeclined"}
+    payments = [await shop.opened("order-0"), await shop.paid("order-1"), await shop.paid("order-2", amount=500)]
+    assert (await shop.customer.post(f"/api/payments/{payments[0]}/confirm", declined)).status == 402
+    for amount in (300, 200):
+        refund = await shop.admin.post(f"/api/payments/{payments[1]}/refund", {"amount": amount})
+        assert refund.status == 200, refund
+    await shop.until_shown(payments[1], "partially_refunded")
+    now, day = datetime.now(UTC), timedelta(days=1)
+    since, until_then = now - day, now + day
+    wanted = await recounted(shop, payments)
+
+    async def rolled_up() -> bool:
+        told = await shop.service.payments.ask(GetPaymentStats(since=since, until=until_then))
+        assert isinstance(told, StatsView), told
+        return any(one.total.model_dump().items() >= wanted.items() for one in told.currencies)
+
+    await until(rolled_up, ROLLED_UP_S, f"the figures are not {wanted}")
+    period = urlencode({"since": since.isoformat(), "until": until_then.isoformat(), "currency": "eur", "step": "hour"})
+    told = await shop.admin.get(f"/api/payments/stats?{period}")
+    (found,) = told.body["currencies"]
+    assert found["total"].items() >= wanted.items()
+    assert (found["total"]["captured"], found["total"]["refunded"]) == (2499, 500)
+    assert sum(point["captured"] for point in found["series"]) == 2499
     path = "/api/payments/stats?since=2020-01-01T00:00:00Z&until=2020-01-02T00:00:00Z"
     empty = await shop.admin.get(path)
     assert (empty.status, empty.body["currencies"]) == (200, [])
@@ -213,6 +240,28 @@ async def test_figures_are_for_administrators(shop: Shop) -> None:
         await shop.admin.get("/api/payments/stats?since=2020-01-01T00:00:00Z&until=2022-01-01T00:00:00Z")
     ).status == 422
     assert (await shop.customer.get(path)).status == 403
+
+
+async def recounted(shop: Shop, payments: list[str]) -> dict[str, Any]:
+    """The figures by counting what is shown of each payment."""
+    shown = [(await shop.admin.get(f"/api/payments/status/{payment}")).body for payment in payments]
+    views = [one["payment"] for one in shown]
+    paid = [view for view in views if view["captured"]]
+    refunds = [refund for one in shown for refund in one["refunds"] if refund["status"] == "succeeded"]
+    attempts = [attempt for one in shown for attempt in one["attempts"] if attempt["outcome"] == "declined"]
+    return {
+        "created": len(views),
+        "asked": sum(view["amount"] for view in views),
+        "statuses": Counter(view["status"] for view in views),
+        "succeeded": len(paid),
+        "refund_rate": round(sum(bool(view["refunded"]) for view in views) / len(paid), 4),
+        "declines": Counter(attempt["decline_code"] for attempt in attempts),
+        "captured": sum(view["captured"] for view in views),
+        "captures": len(paid),
+        "refunded": sum(refund["amount"] for refund in refunds),
+        "refunds": len(refunds),
+        "disputed": 0,
+    }
 
 
 async def test_what_is_late_is_found_where_it_is_said(service: Service) -> None:

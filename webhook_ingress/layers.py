@@ -5,11 +5,14 @@ An endpoint adds its own through `scope["state"]["headers"]`: a response that is
 
 from collections.abc import Iterable, Sequence
 
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from webhook_ingress import trace
+from webhook_ingress.problems import Problem
 from webhook_ingress.settings import Network
 
 SECURITY_HEADERS = (
@@ -28,6 +31,7 @@ TOLD_HEADERS = (
     *("Location", "Retry-After", "X-Correlation-Id", "WWW-Authenticate"),
     *("RateLimit-Limit", "RateLimit-Policy", "RateLimit-Remaining", "RateLimit-Reset"),
 )
+PREFLIGHT_REFUSED = "Pages of this origin may not ask, or not by this method or with these headers."
 
 
 class Dressed:
@@ -61,11 +65,22 @@ def _with(headers: Iterable[tuple[bytes, bytes]], added: Iterable[tuple[bytes, b
     return present + [(name, value) for name, value in added if name not in names]
 
 
+class CrossOrigin(CORSMiddleware):
+    """Refuses a preflight in the one shape of refusals; Starlette's own is plain text."""
+
+    def preflight_response(self, request_headers: Headers) -> Response:
+        response = super().preflight_response(request_headers)
+        if response.status_code < 400:
+            return response
+        kept = {name: value for name, value in response.headers.items() if not name.startswith("content-")}
+        return Problem(response.status_code, "preflight_refused", PREFLIGHT_REFUSED, headers=kept)
+
+
 def cross_origin(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
     """Let pages of these origins ask. Without any the browser's own rule holds: none may."""
     if not origins:
         return app
-    return CORSMiddleware(
+    return CrossOrigin(
         app,
         allow_origins=origins,
         allow_methods=("GET", "POST", "DELETE"),

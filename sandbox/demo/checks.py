@@ -121,6 +121,11 @@ def nothing_unsent(found: Evidence) -> Wrongs:
             yield f"{payment['_id']}: {', '.join(named)}"
 
 
+def replayed(found: Evidence) -> Wrongs:
+    """Deciding every recorded step of each payment again gives what is stored."""
+    yield from (f"{payment_id}: {why}" for payment_id, why in found.differing.items())
+
+
 def queues_empty(found: Evidence) -> Wrongs:
     """Nothing waits at Stripe, in the inbound queues, the retry tiers, the quarantine or the dead letters."""
     yield from (f"{name}: {count} messages" for name, count in found.queues.items() if count)
@@ -147,6 +152,7 @@ CHECKS: tuple[tuple[str, Callable[[Evidence], Wrongs]], ...] = (
     ("what is not ours is ignored, with the reason on record", foreign_ignored),
     ("an erased user is named nowhere", forgotten),
     ("outbox empty, nothing open, nothing for review", nothing_unsent),
+    ("every payment is what its recorded steps make", replayed),
     ("queues, retry tiers, quarantine and dead letters empty", queues_empty),
     ("worker and ingress exit with 0 on SIGTERM", ended_cleanly),
 )

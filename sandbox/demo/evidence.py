@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Self
@@ -18,6 +18,8 @@ from sandbox.services.notifications import TYPES as NOTIFIED
 from sandbox.services.notifications import NotificationService
 from sandbox.services.order import Order
 from sandbox.services.orders import OrderService
+from worker.adapters.verify_store import VerifyStore
+from worker.verification import Result, verify
 
 Json = dict[str, Any]
 
@@ -98,6 +100,7 @@ class Expected:
 class Evidence:
     """The books of our orders alone. `troubles` tells, by order id, which stories did not go as they are written.
 
+    `differing`: by payment id, what is not as its recorded steps make it.
     `ignored`: by event id, why the worker left a Stripe event alone. `named`: by user id, where it is still to be read.
     """
 
@@ -113,6 +116,7 @@ class Evidence:
     ignored: dict[str, str] = field(default_factory=dict)
     named: dict[str, list[str]] = field(default_factory=dict)
     troubles: dict[str, str] = field(default_factory=dict)
+    differing: dict[str, str] = field(default_factory=dict)
 
     @property
     def announced(self) -> dict[str, str]:
@@ -213,7 +217,8 @@ class Books:
         """
         await self.settle(expected, within_s, report)
         exits = await drain()
-        return replace(await self.settle(expected, AFTER_DRAIN_S, report), exits=exits)
+        found = await self.settle(expected, AFTER_DRAIN_S, report)
+        return replace(found, exits=exits, differing=await self._differing(expected))
 
     async def settle(self, expected: dict[str, Expected], within_s: float, report: Callable[[str], None]) -> Evidence:
         """Wait until nothing is on its way in two looks in a row, or the time is up; the books as they are then."""
@@ -249,6 +254,16 @@ class Books:
         for start in range(0, len(order_ids), ORDERS_PER_QUERY):
             chosen = {"order_id": {"$in": order_ids[start : start + ORDERS_PER_QUERY]}}
             found += await self._database["payments"].find(chosen, dict.fromkeys(FIELDS, 1)).to_list()
+        return found
+
+    async def _differing(self, order_ids: Iterable[str]) -> dict[str, str]:
+        """Payments that differ from what their recorded steps make, and in which fields; or why that cannot be said."""
+        store, found = VerifyStore(self._database), {}
+        for order_id in order_ids:
+            for verified in map(verify, await store.of(order_id)):
+                if verified.result is not Result.EQUAL:
+                    fields = ", ".join(difference.field for difference in verified.differences)
+                    found[verified.payment_id] = fields or verified.why
         return found
 
     async def _ignored(self, event_ids: list[str]) -> dict[str, str]:

@@ -44,6 +44,7 @@ SPOILT = {
     "an erased user is named nowhere": books.sound(named={"u-1": ["payments pay_1_1"]}),
     "sequences have no gaps": with_order(events=[(f"{books.PAYMENT}.2", books.event("payment.succeeded", 2))]),
     "outbox empty, nothing open, nothing for review": books.sound(payments=[books.document(unsent_at=books.AT)]),
+    "every payment is what its recorded steps make": books.sound(differing={books.PAYMENT: "captured"}),
     "queues, retry tiers, quarantine and dead letters empty": books.sound(queues={"payments.retry.5s": 1}),
     "worker and ingress exit with 0 on SIGTERM": books.sound(exits={"worker": -9, "ingress": 0}),
 }

@@ -129,7 +129,7 @@ def _assemble(
         api = app.Served(
             gate=Gate(line, authenticator(chosen.api), limiter, answer_timeout_s=chosen.api.answer_timeout_s),
             endpoints=endpoints,
-            documents=app.Documents(endpoints, own_version),
+            documents=app.Documents(endpoints, own_version, webhook=webhook is not None),
             allowed_origins=chosen.api.allowed_origins,
         )
     opened = (lambda: line.opened) if chosen.api else (lambda: True)

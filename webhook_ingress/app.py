@@ -66,13 +66,14 @@ class Probes:
 class Documents:
     """The description of the API, made when it is first asked for."""
 
-    def __init__(self, endpoints: Sequence[Endpoint], version: str) -> None:
+    def __init__(self, endpoints: Sequence[Endpoint], version: str, *, webhook: bool) -> None:
         self._endpoints = endpoints
+        self._webhook = webhook
         self._version = version
 
     @cached_property
     def _document(self) -> openapi.Json:
-        return openapi.document(self._endpoints, self._version)
+        return openapi.document(self._endpoints, self._version, webhook=self._webhook)
 
     @cached_property
     def _json(self) -> bytes:

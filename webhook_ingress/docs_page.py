@@ -42,7 +42,7 @@ def page(document: Json) -> str:
         f"<style>{STYLE}</style></head><body>",
         f"<h1>{escape(document['info']['title'])} <small>{escape(document['info']['version'])}</small></h1>",
         f"<p>{_text(document['info']['description'])}</p>",
-        "<p>Send a bearer token. The same for programs: <a href='/openapi.json'>/openapi.json</a>.</p>",
+        "<p>Send a bearer token; what machines call goes without. For programs: <a href='/openapi.json'>/openapi.json</a>.</p>",
         "<nav><ul>",
         *(
             f"<li><a href='#{operation['operationId']}'>{_title(path, method)}</a> {escape(operation['summary'])}</li>"
@@ -60,6 +60,8 @@ def _operation(document: Json, path: str, method: str, operation: Json) -> Itera
     yield f"<p>{_text(operation['summary'])}. {_text(operation.get('description', ''))}</p>"
     if "admin" in operation["tags"]:
         yield "<p>For administrators.</p>"
+    if operation.get("security") == []:
+        yield "<p>For machines, without a token.</p>"
     rows = [
         (parameter["name"], parameter["in"], parameter.get("required", False), parameter["schema"])
         for parameter in operation.get("parameters", ())

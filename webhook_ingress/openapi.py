@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from webhook_ingress import openapi_machines
 from webhook_ingress.api.answers import STATUS
 from webhook_ingress.api.endpoint import Endpoint
 from webhook_ingress.api.form import REF, Form, not_null
@@ -49,8 +50,8 @@ DESCRIPTION = (
 ALWAYS = (400, 401, 404, 422, 429, 503)
 
 
-def document(endpoints: Iterable[Endpoint], version: str) -> Json:
-    """The document of these endpoints."""
+def document(endpoints: Iterable[Endpoint], version: str, *, webhook: bool) -> Json:
+    """The document of these endpoints, of the probes, and of the webhook where it is served."""
     shown = tuple(endpoints)
     schemas: Json = {"Problem": PROBLEM}
     for endpoint in shown:
@@ -62,6 +63,8 @@ def document(endpoints: Iterable[Endpoint], version: str) -> Json:
     paths: Json = {}
     for endpoint in shown:
         paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = _operation(endpoint)
+    paths |= openapi_machines.webhook() if webhook else {}
+    paths |= openapi_machines.probes()
     opening = paths.get("/api/payments/intent")
     if opening is not None:
         opening["post"]["responses"]["201"]["links"] = _links(shown)

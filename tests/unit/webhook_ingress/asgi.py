@@ -159,7 +159,12 @@ class Ingress:
             return None
         endpoints = served(chosen.routes)
         gate = Gate(self.workers, authenticator(chosen.api), self.limiter, answer_timeout_s=chosen.api.answer_timeout_s)
-        return Served(gate, endpoints, Documents(endpoints, "1.2.3"), chosen.api.allowed_origins)
+        return Served(
+            gate,
+            endpoints,
+            Documents(endpoints, "1.2.3", webhook=bool(chosen.webhook_secrets)),
+            chosen.api.allowed_origins,
+        )
 
     @property
     def log_text(self) -> str:

@@ -12,8 +12,9 @@ from tests.unit.webhook_ingress.asgi import Ingress
 from webhook_ingress import openapi
 from webhook_ingress.api.routes import ENDPOINTS
 from webhook_ingress.problems import TITLES
+from webhook_ingress.webhook import WEBHOOK_PATH
 
-DOCUMENT = openapi.document(ENDPOINTS, "1.2.3")
+DOCUMENT = openapi.document(ENDPOINTS, "1.2.3", webhook=True)
 SCHEMAS = DOCUMENT["components"]["schemas"]
 
 
@@ -50,12 +51,13 @@ def test_every_schema_is_one(name: str) -> None:
 def test_every_operation_is_whole() -> None:
     """Names are unique, path parameters are described, and every refusal is a problem with a title."""
     names = [operation["operationId"] for _, _, operation in operations()]
-    assert len(set(names)) == len(names) == len(ENDPOINTS)
+    assert len(set(names)) == len(names) == len(ENDPOINTS) + 4
     for path, _, operation in operations():
         told = [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "path"]
         assert told == re.findall(r"\{(\w+)\}", path)
         for status, response in operation["responses"].items():
-            kind = "application/json" if int(status) < 400 else "application/problem+json"
+            plain = "text/plain" if path == "/metrics" else "application/json"
+            kind = plain if int(status) < 400 else "application/problem+json"
             assert list(response["content"]) == [kind]
             assert int(status) < 400 or response["description"] == TITLES[int(status)]
 
@@ -79,6 +81,14 @@ def test_no_query_shows_its_viewer() -> None:
     names = {parameter["name"] for _, _, operation in operations() for parameter in operation.get("parameters", ())}
     assert "viewer" not in names
     assert any("viewer" in query.model_fields for query in QUERIES.values())
+
+
+def test_what_machines_call_is_described() -> None:
+    """The webhook and the probes need no token, and the webhook needs Stripe's signature."""
+    open_to_all = {path for path, _, operation in operations() if operation.get("security") == []}
+    assert open_to_all == {WEBHOOK_PATH, "/health", "/ready", "/metrics"}
+    (signature,) = DOCUMENT["paths"][WEBHOOK_PATH]["post"]["parameters"]
+    assert (signature["name"], signature["required"]) == ("Stripe-Signature", True)
 
 
 async def test_the_document_is_served() -> None:

@@ -3,5 +3,6 @@
 from tests.safeguards.asking import ASKING
 from tests.safeguards.carrying import CARRYING
 from tests.safeguards.deciding import DECIDING
+from tests.safeguards.guarding import GUARDING
 
-SAFEGUARDS = (*CARRYING, *ASKING, *DECIDING)
+SAFEGUARDS = (*CARRYING, *ASKING, *DECIDING, *GUARDING)

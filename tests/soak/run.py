@@ -21,7 +21,7 @@ from tests.soak.orders import Order, stream
 from tests.soak.sending import Sender
 from tests.soak.tally import Tally, Verdict
 
-AT_ONCE = 40
+AT_ONCE = 20
 """Orders at a time: enough that every kill hits deliveries in work."""
 
 LOOK_EVERY_S = 1.0

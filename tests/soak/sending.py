@@ -10,8 +10,8 @@ from tests.e2e.support.service import Service
 from tests.soak.orders import Order, Step
 from tests.soak.tally import Tally
 
-REPLY_S = 5.0
-"""A worker that was killed answers nothing; another one takes its deliveries within a second."""
+REPLY_S = 10.0
+"""A worker that was killed answers nothing; another one takes its deliveries at once, and answers in its place."""
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 

@@ -87,7 +87,8 @@ def _show(uri: str, chosen: argparse.Namespace) -> int:
         return 1
     for payment in found:
         print(told(payment, chosen.locale), file=sys.stderr)
-        print(json.dumps(plain(payment), indent=2, default=str))
+        shown = {name: value for name, value in plain(payment).items() if name != "inputs"}  # `verify` reads them
+        print(json.dumps(shown, indent=2, default=str))
     return 0
 
 

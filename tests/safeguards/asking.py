@@ -161,11 +161,21 @@ ASKING = (
     ),
     Safeguard(
         name="any other exception is unknown",
-        promise="Rule 18: an answer that cannot be read is no answer: the same call again, under the same key",
+        promise="Rule 18: what is not listed is no answer: the same call again, under the same key",
         file="worker/adapters/gateway.py",
         old="            return _unknown(call, payment, error)\n        response = found.last_response\n",
         new="            return replace(_unknown(call, payment, error), result=Result.REFUSED)\n"
         "        response = found.last_response\n",
+        tests=("tests/conformance/gateway/test_stripe_gateway.py::test_bytes_that_are_no_answer_are_unknown",),
+    ),
+    Safeguard(
+        name="what cannot be read is unknown",
+        promise="Rule 18: an object without its fields, or in a status that nobody has heard of, is not guessed at",
+        file="worker/adapters/gateway.py",
+        old="            _told_unreadable(error, payment_id=payment.id)\n            return _unknown(call, payment, error)\n"
+        "        except Exception as error:",
+        new="            return replace(_unknown(call, payment, error), result=Result.REFUSED)\n"
+        "        except Exception as error:",
         tests=("tests/conformance/gateway/test_stripe_gateway.py::test_an_intent_that_cannot_be_read_is_unknown",),
     ),
     Safeguard(

@@ -62,10 +62,7 @@ CARRYING = (
         file="worker/adapters/documents.py",
         old='            update["$min"] = {"unsent_at": min(added)}\n',
         new="            return update\n",
-        tests=(
-            f"{STORED}/test_documents.py::test_any_change_is_a_whole_rewrite",
-            f"{STORED}/test_walks.py::test_a_document_is_its_record",
-        ),
+        tests=(f"{STORED}/test_documents.py::test_the_changes_of_a_long_story_are_whole_rewrites",),
     ),
     Safeguard(
         name="a final refusal",

@@ -21,7 +21,7 @@ ARGS ?=
 option = $(if $($(1)),--$(shell echo $(1) | tr A-Z a-z) $($(1)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run test check contracts conformance simulate soak explore safeguards fuzz bench lock clean
+.PHONY: help setup demo run test check contracts conformance simulate soak chaos explore safeguards fuzz bench lock clean
 
 help: ## Print these targets
 	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,6 +52,12 @@ simulate: $(READY) ## Live through seeded schedules on all cores: SCHEDULES=, HI
 
 soak: $(READY) ## Run the real stack while workers are killed, and print the ledger: MESSAGES=, KILLS=, SEED=
 	@$(BIN)/python -m tests.soak $(foreach name,MESSAGES KILLS SEED,$(call option,$(name))) $(ARGS)
+
+chaos: $(READY) ## Inject every fault of the matrix into real processes; ARGS="-k row_15" picks
+	@CHAOS=1 $(BIN)/python -m pytest tests/chaos $(FAULTS) -v $(ARGS)
+
+FAULTS := $(wildcard tests/e2e/test_fault_rows_*.py tests/e2e/test_ingress_*.py tests/integration/test_worker_*.py) \
+	tests/integration/test_stripe_outage.py tests/integration/test_dead_letters_again.py tests/integration/test_dead_letters_desk.py
 
 explore: $(READY) ## Go through small worlds completely: every interleaving of two workers, a crash and a lost ack
 	@$(BIN)/python -m tests.explore $(ARGS)

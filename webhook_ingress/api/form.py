@@ -82,6 +82,7 @@ class Form(Generic[Model]):
         for keyword in ("oneOf", "anyOf"):
             if any(free & set(choice.get("required", ())) for choice in made.get(keyword, ())):
                 del made[keyword], made["description"]  # the choice is made: it is among what we fill in
+        made |= {word: [_told(choice) for choice in made[word]] for word in ("oneOf", "anyOf") if word in made}
         return made
 
     def _is_moment(self, name: str, value: Any) -> bool:
@@ -104,6 +105,12 @@ def not_null(schema: Json) -> Json:
     more = {name: value for name, value in schema.items() if name not in {"anyOf", "default"}}
     chosen: Json = choices[0] | more
     return chosen
+
+
+def _told(choice: Json) -> Json:
+    """A choice by fields that must be there, and not as null: the model takes null for a field that is left out."""
+    present: Json = {name: {"not": {"type": "null"}} for name in choice.get("required", ())}
+    return choice | {"properties": present | choice.get("properties", {})} if present else choice
 
 
 def _field(name: str) -> str:

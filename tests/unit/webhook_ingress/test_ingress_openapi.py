@@ -91,6 +91,16 @@ def test_what_machines_call_is_described() -> None:
     assert (signature["name"], signature["required"]) == ("Stripe-Signature", True)
 
 
+def test_a_null_is_no_place_to_send_the_customer_back_to() -> None:
+    """A confirm whose `return_url` is null fits the document no more than one without it, unless it is off session."""
+    confirm = jsonschema.Draft202012Validator(SCHEMAS["ConfirmPayment"])
+    method = {"payment_method": "pm_1"}
+    assert confirm.is_valid(method | {"return_url": "https://shop.example/"})
+    assert confirm.is_valid(method | {"return_url": None, "off_session": True})
+    assert not confirm.is_valid(method | {"return_url": None})
+    assert not confirm.is_valid(method)
+
+
 async def test_the_document_is_served() -> None:
     """What is served is this document, as JSON."""
     answer = await Ingress().get("/openapi.json")

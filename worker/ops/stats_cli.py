@@ -50,6 +50,7 @@ async def _rebuild(uri: str) -> int:
             bars: dict[Phase, TaskID] = {}
 
             def report(phase: Phase, done: int, whole: int) -> None:
+                _heed()
                 if phase not in bars:
                     bars[phase] = progress.add_task(phase.value, total=whole)
                 progress.update(bars[phase], completed=done, total=whole)
@@ -57,6 +58,15 @@ async def _rebuild(uri: str) -> int:
             return await rebuild(store, to_the_millisecond(datetime.now(UTC)), report)
     finally:
         await client.close()
+
+
+def _heed() -> None:
+    """Be canceled when that was asked for: the driver awaits with `asyncio.wait_for`, and Python 3.11's (cpython issue 86296)
+    forgets a cancellation that comes in the moment in which its answer does. Ctrl-C would be lost.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _bar() -> Progress:

@@ -98,8 +98,10 @@ async def test_a_killed_database_keeps_what_it_acknowledged(private_database: Pr
 
 # A program that has a stack, says where, and stays: what `payments-sandbox run` is at heart.
 STAY = """
-import asyncio, json
+import asyncio, json, signal
 from sandbox.stack import Stack
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may run the tests with SIGINT ignored
 
 async def main():
     async with Stack(report=lambda _: None) as stack:

@@ -163,10 +163,10 @@ class Service:
     def _whole(self, payment: dict[str, Any]) -> dict[str, Any]:
         if not payment["archived"]:
             return payment
-        kept: dict[str, list[Any]] = {"entry": [], "call": [], "event": []}
+        kept: dict[str, list[Any]] = {"entry": [], "call": [], "event": [], "input": []}
         for document in self.database["archive"].find({"payment_id": payment["_id"]}).sort("_id"):
             kept[document["kind"]].append(document["value"])
-        lists = {"timeline": kept["entry"], "calls": kept["call"], "events": kept["event"]}
+        lists = {"timeline": kept["entry"], "calls": kept["call"], "events": kept["event"], "inputs": kept["input"]}
         return payment | {name: found + payment[name] for name, found in lists.items()}
 
     async def books(self) -> Books:

@@ -77,7 +77,7 @@ async def _side(child: Child, queue: aio_pika.abc.AbstractQueue) -> Measure:
 
 def _child(name: str, command: Sequence[str], directory: Path, url: str) -> Child:
     environment = plain_environment(
-        directory, RABBITMQ_URL=url, STRIPE_WEBHOOK_SECRET=SECRET, HOST="127.0.0.1", PORT="0"
+        directory, RABBITMQ_URL=url, STRIPE_WEBHOOK_SECRET=SECRET, ROUTES="webhook", HOST="127.0.0.1", PORT="0"
     )
     return Child(name, list(command), log=directory / f"{name}.log", env=environment)
 

@@ -27,9 +27,23 @@ from worker.ops import (
 )
 from worker.settings import mongo_uri
 
+INTERRUPTED = 130
+"""As a shell tells a program that SIGINT has ended: 128 and the signal's number."""
+
 
 def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = os.environ) -> int:
-    """Run one command; exit code 0 done, 1 not found or no answer, 2 bad usage or setting."""
+    """Run one command; exit code 0 done, 1 not found or no answer, 2 bad usage or setting, 130 interrupted by Ctrl-C.
+
+    A command of which a repeat goes on where it was says so and ends with 1.
+    """
+    try:
+        return _run(arguments, variables)
+    except KeyboardInterrupt:
+        print("payments: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _run(arguments: Sequence[str] | None, variables: Mapping[str, str]) -> int:
     parser = argparse.ArgumentParser(
         prog="payments",
         description="Look into the payment service. `erase` needs RABBITMQ_URL, all others MONGO_URI, "

@@ -18,7 +18,12 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 from aio_pika.abc import AbstractRobustConnection
-from aio_pika.exceptions import AMQPError, AuthenticationError, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelPreconditionFailed,
+    ProbableAuthenticationError,
+)
 from pymongo.errors import PyMongoError
 from tenacity import (
     AsyncRetrying,
@@ -81,8 +86,14 @@ START_LIMIT_S = 120
 LAST_WORDS_S = 2
 """What a drain that has used up its grace still spends on unsent events."""
 
-REFUSED_LOGINS = (AuthenticationError, ProbableAuthenticationError)
-"""The broker knows us and says no: waiting mends nothing."""
+DECLARE_S = 10
+"""A broker that is there declares within a second; one that is not never answers."""
+
+BROKER_AWAY = (AMQPError, OSError, TimeoutError, RuntimeError)
+"""A connection that is opening itself again raises RuntimeError."""
+
+REFUSALS = (AuthenticationError, ProbableAuthenticationError, ChannelPreconditionFailed)
+"""The broker knows us, or our topology, and says no: waiting mends nothing."""
 
 GIVING_UP = (AMQPError, PyMongoError, OSError, TimeoutError, WorkerError, BrokerGone, NotDeclared, Untrusted)
 """What ends the worker by name, with exit code 1; anything else is a bug and ends it with its traceback."""
@@ -261,7 +272,12 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     await _patiently("database", prepare, (StoreUnavailable,), stop)
     publishing = await _connect(chosen, "publisher", stop, closing)
     consuming = await _connect(chosen, "consumer", stop, closing)
-    passive = not await transport.declare(publishing)
+
+    async def declare() -> bool:
+        async with asyncio.timeout(DECLARE_S):
+            return await transport.declare(publishing)
+
+    passive = not await _patiently("topology", declare, BROKER_AWAY, stop)
 
     store, publisher = wraps.store(mongo), wraps.publisher(Publisher(publishing))
     gateway = wraps.gateway(GuardedGateway(stripe, line))
@@ -352,7 +368,7 @@ async def _connect(
     async def make() -> AbstractRobustConnection:
         return await transport.connect(chosen.rabbitmq_url, f"payments worker {chosen.deployment} {role}")
 
-    connection: AbstractRobustConnection = await _patiently("broker", make, (AMQPError, OSError, TimeoutError), stop)
+    connection: AbstractRobustConnection = await _patiently("broker", make, BROKER_AWAY, stop)
     closing.push_async_callback(_close, connection)
     return connection
 
@@ -378,7 +394,7 @@ async def _patiently(
         log.warning("waiting", what=what, attempt=state.attempt_number, reason=type(error).__name__)
 
     async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(errors) & retry_if_not_exception_type(REFUSED_LOGINS),
+        retry=retry_if_exception_type(errors) & retry_if_not_exception_type(REFUSALS),
         reraise=True,
         wait=wait_random_exponential(multiplier=0.5, max=5),
         stop=stop_after_delay(START_LIMIT_S),

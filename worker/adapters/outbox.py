@@ -23,6 +23,10 @@ FLUSH_S = 0.2
 that it is waits."""
 
 MAX_BATCH = 200
+SLOW_S = 1.0
+"""A batch that takes longer is halved the next time: one that outlasts the database's own timeout marks nothing as marked,
+the relays send its events again, and that work makes the database slower still."""
+
 MAX_WAITING = 20_000
 """Payments with marks kept while the database is away. Beyond it marks are dropped, and the relay sends those events again."""
 
@@ -37,6 +41,7 @@ class EventOutbox:
         self._store = store
         self._confirmed: dict[tuple[str, str], set[int]] = {}  # by payment and order id: sequences not yet marked
         self._wake = asyncio.Event()
+        self._batch = MAX_BATCH
         self.published: Counter[Stored] = Counter()
 
     async def publish(self, payment: Payment, events: Sequence[Announced]) -> int:
@@ -68,7 +73,8 @@ class EventOutbox:
             await asyncio.sleep(FLUSH_S)
             try:
                 await self.flush()
-            except StoreUnavailable:
+            except StoreUnavailable as error:
+                log.warning("marks_wait", payments=len(self._confirmed), reason=str(error))
                 await asyncio.sleep(1)
 
     async def flush(self) -> None:
@@ -76,9 +82,9 @@ class EventOutbox:
         while self._confirmed:
             batch = [
                 Mark(payment_id, order_id, tuple(sequences))
-                for (payment_id, order_id), sequences in islice(self._confirmed.items(), MAX_BATCH)
+                for (payment_id, order_id), sequences in islice(self._confirmed.items(), self._batch)
             ]
-            await self._store.mark_sent(batch)
+            await self._mark(batch)
             for mark in batch:
                 left = self._confirmed[mark.payment_id, mark.order_id] - set(mark.sequences)
                 if left:
@@ -86,6 +92,16 @@ class EventOutbox:
                 else:
                     del self._confirmed[mark.payment_id, mark.order_id]
         self._wake.clear()
+
+    async def _mark(self, batch: Sequence[Mark]) -> None:
+        """Write these marks, and learn how many the database takes at once. Raises StoreUnavailable."""
+        loop, slow = asyncio.get_running_loop(), True
+        began = loop.time()
+        try:
+            await self._store.mark_sent(batch)
+            slow = loop.time() - began > SLOW_S
+        finally:
+            self._batch = max(1, self._batch // 2) if slow else min(MAX_BATCH, self._batch * 2)
 
     async def _publish(self, payment: Payment, event: Announced) -> bool:
         published = await self._publisher.publish(

@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AnyHttpUrl, ConfigDict, Field, StringConstraints, model_validator
 
-from contracts.messages import CurrencyCode, Identifier, MetadataKey, MetadataValue, Moment, PaymentId, Request
+from contracts.messages import CurrencyCode, Identifier, MetadataKey, MetadataValue, Moment, PaymentId, Request, UserId
 
 MAX_METADATA_KEYS = 40
 """Stripe allows 50; ten are kept for our own (payment_id, order_id, deployment and what comes)."""
@@ -86,7 +86,7 @@ class CreatePayment(Request):
     VERSION: ClassVar[int] = 1
 
     order_id: Identifier
-    user_id: Identifier
+    user_id: UserId
     amount: Amount
     currency: CurrencyCode
     capture_method: CaptureMethod = CaptureMethod.AUTOMATIC
@@ -171,7 +171,7 @@ class CapturePayment(Request):
     VERSION: ClassVar[int] = 1
 
     payment_id: PaymentId
-    requested_by: Identifier
+    requested_by: UserId
     amount: Amount | None = None
     final: bool = True
     note: Note | None = None
@@ -190,7 +190,7 @@ class RefundPayment(Request):
 
     payment_id: PaymentId
     refund_id: Identifier
-    requested_by: Identifier
+    requested_by: UserId
     amount: Amount | None = None
     reason: RefundReason | None = None
     note: Note | None = None
@@ -228,7 +228,7 @@ class SubmitEvidence(Request):
 
     payment_id: PaymentId
     dispute_id: DisputeId
-    requested_by: Identifier
+    requested_by: UserId
     evidence: Annotated[dict[EvidenceField, EvidenceText], Field(min_length=1)]
     submit: bool = True
     expires_at: Moment | None = None
@@ -248,7 +248,7 @@ class AcceptDispute(Request):
 
     payment_id: PaymentId
     dispute_id: DisputeId
-    requested_by: Identifier
+    requested_by: UserId
     note: Note | None = None
     expires_at: Moment | None = None
 
@@ -264,7 +264,7 @@ class ResolvePayment(Request):
 
     payment_id: PaymentId
     decision: Resolution
-    requested_by: Identifier
+    requested_by: UserId
     note: Note | None = None
     expires_at: Moment | None = None
 
@@ -275,8 +275,8 @@ class EraseUser(Request):
     TYPE: ClassVar[str] = "user.erase"
     VERSION: ClassVar[int] = 1
 
-    user_id: Identifier
-    requested_by: Identifier
+    user_id: UserId
+    requested_by: UserId
     note: Note | None = None
     expires_at: Moment | None = None
 
@@ -287,7 +287,7 @@ class SetUpPaymentMethod(Request):
     TYPE: ClassVar[str] = "customer.set_up_method"
     VERSION: ClassVar[int] = 1
 
-    user_id: Identifier
+    user_id: UserId
     usage: FutureUsage = FutureUsage.OFF_SESSION
     expires_at: Moment | None = None
 
@@ -298,7 +298,7 @@ class SetDefaultMethod(Request):
     TYPE: ClassVar[str] = "customer.set_default_method"
     VERSION: ClassVar[int] = 1
 
-    user_id: Identifier
+    user_id: UserId
     payment_method: MethodId
     expires_at: Moment | None = None
 
@@ -309,7 +309,7 @@ class DetachMethod(Request):
     TYPE: ClassVar[str] = "customer.detach_method"
     VERSION: ClassVar[int] = 1
 
-    user_id: Identifier
+    user_id: UserId
     payment_method: MethodId
     expires_at: Moment | None = None
 

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Generic, Self, TypeVar
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.envelope import Envelope
-from contracts.messages import Announcement, CurrencyCode, Identifier, Moment, PaymentId, Request
+from contracts.messages import Announcement, CurrencyCode, Identifier, Moment, PaymentId, Request, UserId
 from contracts.replies import Refusal, Verdict
 from contracts.views import Amount, Attempt, CustomerView, DisputeView, PaymentStatus, PaymentView, RefundView
 
@@ -243,7 +243,7 @@ class Query(Request, Generic[Answered]):
     TYPE: ClassVar[str] = ""
     VERSION: ClassVar[int] = 1
 
-    viewer: Identifier | None = None
+    viewer: UserId | None = None
 
 
 class GetPayment(Query[PaymentDetails]):
@@ -283,7 +283,7 @@ class ListUserPayments(Query[PaymentPage]):
     TYPE: ClassVar[str] = "payment.list"
     ANSWER: ClassVar[type[PaymentPage]] = PaymentPage
 
-    user_id: Identifier
+    user_id: UserId
     statuses: Annotated[tuple[PaymentStatus, ...], Field(max_length=len(PaymentStatus))] = ()
     currency: CurrencyCode | None = None
     created_since: Moment | None = None
@@ -346,7 +346,7 @@ class ListPaymentMethods(Query[PaymentMethods]):
     TYPE: ClassVar[str] = "customer.list_methods"
     ANSWER: ClassVar[type[PaymentMethods]] = PaymentMethods
 
-    user_id: Identifier
+    user_id: UserId
     command_id: Identifier | None = None
 
 

@@ -25,7 +25,7 @@ from jwt.exceptions import (
 )
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.messages import Identifier
+from contracts.messages import UserId
 from webhook_ingress import keys
 from webhook_ingress.keys import KeyRing
 from webhook_ingress.settings import Api, Tokens
@@ -36,7 +36,7 @@ MAX_TOKEN_BYTES = 8192
 MAX_ROLES = 100
 
 _BEARER = re.compile(rb"bearer +([A-Za-z0-9._~+/=-]+)", re.ASCII | re.IGNORECASE)
-_IDENTIFIER: TypeAdapter[str] = TypeAdapter(Identifier)
+_USER_ID: TypeAdapter[str] = TypeAdapter(UserId)
 
 _OPTIONS: Any = {"require": ["exp", "sub", "iss", "aud"]}
 
@@ -139,7 +139,7 @@ class Authenticator:
 
     def _caller(self, claims: dict[str, Any]) -> Caller | BadToken:
         try:
-            subject = _IDENTIFIER.validate_python(claims["sub"])
+            subject = _USER_ID.validate_python(claims["sub"])
         except ValidationError:
             return BadToken.UNUSABLE
         roles = _roles(claims, self._tokens.roles_claim)

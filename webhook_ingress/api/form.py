@@ -3,7 +3,6 @@
 The model that the worker reads is the one that checks: limits, patterns and rules across fields are written once.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -16,9 +15,6 @@ from webhook_ingress import problems
 from webhook_ingress.problems import Problem
 
 REF = "#/components/schemas/{model}"
-
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
-"""RFC 3339, section 5.6: `date-time`."""
 
 Json = dict[str, Any]
 Model = TypeVar("Model", bound=BaseModel)
@@ -51,9 +47,6 @@ class Form(Generic[Model]):
         unknown = next((name for name in given if name not in self._names), None)
         if unknown is not None:
             return problems.invalid("Extra inputs are not permitted", _field(unknown))
-        late = next((name for name, value in given.items() if not self._is_moment(name, value)), None)
-        if late is not None:
-            return problems.invalid("Give a date, a time and an offset: 2026-01-31T12:00:00Z", late)
         merged = dict(filled) | {self._names[name]: value for name, value in given.items()}
         try:
             return self.model.model_validate_json(to_json(merged), strict=True)
@@ -84,12 +77,6 @@ class Form(Generic[Model]):
                 del made[keyword], made["description"]  # the choice is made: it is among what we fill in
         made |= {word: [_told(choice) for choice in made[word]] for word in ("oneOf", "anyOf") if word in made}
         return made
-
-    def _is_moment(self, name: str, value: Any) -> bool:
-        """Whether a text fits where a moment belongs. The model alone would take "0.5" for seconds since 1970."""
-        if not isinstance(value, str) or not_null(self.schema["properties"][name]).get("format") != "date-time":
-            return True
-        return _MOMENT.fullmatch(value) is not None
 
     def kind(self, name: str) -> str:
         """The JSON type of a field by its name over HTTP: what a text in a query string has to become."""

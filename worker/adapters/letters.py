@@ -62,7 +62,8 @@ _OWNERS = ("payment_id", "order_id", "refund_id", "deployment", "customer_id")
 """Our own metadata; everybody else's may hold anything."""
 
 _NAMES = ("payment_id", "order_id")
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+=-]{0,127}")
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@/+=|-]{0,127}")
+"""What `contracts.messages.UserId` takes, and with it every other id: a user must be found again at an erasure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,15 @@ def test_a_privileged_command_is_unknown_among_the_ordinary(message: Message) ->
         assert message.kind == unwrap(decode(wire), PRIVILEGED_COMMANDS).TYPE
 
 
+@pytest.mark.parametrize("data", [{"user_id": "auth0|5f7c"}, {"order_id": "auth0|5f7c"}])
+def test_a_bar_belongs_into_user_ids_alone(data: Json) -> None:
+    """Whoever is known as `auth0|…` elsewhere can pay here; an order's id may have no bar."""
+    if "user_id" in data:
+        assert CreatePayment.model_validate(CREATE | data).user_id == "auth0|5f7c"
+    else:
+        assert refusal(CreatePayment, CREATE | data)[0] == "order_id"
+
+
 def test_several_captures_need_a_manual_one() -> None:
     """`multicapture` is refused without `capture_method: manual`, and allowed with it."""
     assert refusal(CreatePayment, CREATE | {"multicapture": True})[1].endswith(

@@ -37,6 +37,12 @@ def test_a_command_is_kept_whole() -> None:
     assert (letter.about, letter.user_id, letter.attempt, letter.unreplayable) == (("order-1",), "user-1", 5, "")
 
 
+@pytest.mark.parametrize("user_id", ["user-1", "auth0|5f7c8ec7c33c6c004bbafe82", "a/b=c+d:e.f_g"])
+def test_a_letter_knows_its_user(user_id: str) -> None:
+    """Whatever a user id may look like, the letter is found by it when the user is to be forgotten."""
+    assert letter_of(arrived(command(user_id=user_id)), NOW).user_id == user_id
+
+
 def test_a_command_with_an_address_can_only_be_sent_again_by_its_sender() -> None:
     """Without its receipt address a create is not what was asked for, so it is not replayed."""
     letter = letter_of(arrived(command(order_id="order-1", receipt_email="a@b.example")), NOW)

@@ -61,6 +61,14 @@ async def test_a_sound_token_names_its_user() -> None:
     )
 
 
+@pytest.mark.parametrize("subject", ["auth0|5f7c8ec7c33c6c004bbafe82", "ann@example.com", "a" * 128])
+async def test_a_subject_is_taken_as_its_provider_writes_it(subject: str) -> None:
+    """Ids of identity providers are user ids here, those with a bar in them, too."""
+    caller = await tried(shared(), token(**from_now({"sub": subject})))
+    assert isinstance(caller, Caller)
+    assert caller.viewer == subject
+
+
 @pytest.mark.parametrize("secret", [JWT_SECRET, OLD_SECRET])
 async def test_either_secret_will_do_while_it_is_rotated(secret: str) -> None:
     """A token that was signed with the old secret is as good as one under the new one."""
@@ -95,6 +103,7 @@ async def test_the_scheme_is_read_in_any_case(scheme: str) -> None:
         ({"sub": ""}, BadToken.UNUSABLE),
         ({"sub": "a blank"}, BadToken.UNUSABLE),
         ({"sub": 7}, BadToken.UNUSABLE),
+        ({"sub": "|auth0"}, BadToken.UNUSABLE),
         ({"sub": "x" * 129}, BadToken.UNUSABLE),
         ({"exp": "soon"}, BadToken.MALFORMED),
         ({"nbf": "now"}, BadToken.MALFORMED),

@@ -8,9 +8,9 @@ from typing import Any
 from contracts.replies import Reply
 from tests.fake_stripe import KEYS_KEPT, Fault
 from worker.customers import SetupSecret
-from worker.domain.customer_limits import MAX_METHODS
-from worker.domain.customer_messages import CustomerAnswer, CustomerChanged, CustomerRead, CustomerReadFailed
-from worker.domain.customer_record import Customer, CustomerCall, CustomerOperation, SavedMethod
+from worker.domain.customers.limits import MAX_METHODS
+from worker.domain.customers.messages import CustomerAnswer, CustomerChanged, CustomerRead, CustomerReadFailed
+from worker.domain.customers.record import Customer, CustomerCall, CustomerOperation, SavedMethod
 from worker.domain.messages import Result, StripeProblem
 from worker.domain.record import Address
 from worker.errors import StoreUnavailable

@@ -16,9 +16,9 @@ import structlog
 from contracts.replies import Refusal as RefusalReply
 from contracts.replies import Reply, Verdict
 from contracts.views import CustomerView
-from worker.domain.customer import decide
-from worker.domain.customer_effects import CustomerDecision, CustomerEffect, CustomerTold, FindCustomer, SendCall
-from worker.domain.customer_messages import (
+from worker.domain.customers.effects import CustomerDecision, CustomerEffect, CustomerTold, FindCustomer, SendCall
+from worker.domain.customers.machine import decide
+from worker.domain.customers.messages import (
     CustomerAnswer,
     CustomerChanged,
     CustomerCommand,
@@ -31,8 +31,8 @@ from worker.domain.customer_messages import (
     UserCommand,
     customer_kind,
 )
-from worker.domain.customer_record import Customer, CustomerCall, CustomerStatus, customer_id
-from worker.domain.customer_view import customer_view
+from worker.domain.customers.record import Customer, CustomerCall, CustomerStatus, customer_id
+from worker.domain.customers.view import customer_view
 from worker.domain.messages import Result
 from worker.domain.record import Address, Outcome, Refused
 from worker.errors import StepsExhausted

@@ -39,8 +39,8 @@ from contracts.views import PaymentView
 from worker import cursors
 from worker.adapters.outbox import event_envelope
 from worker.domain.announce import attempt_view, dispute_view, refund_view, shown_status, view
-from worker.domain.customer_record import Customer, customer_id
-from worker.domain.customer_view import customer_view
+from worker.domain.customers.record import Customer, customer_id
+from worker.domain.customers.view import customer_view
 from worker.domain.record import CallState, Entry, Payment, Refused
 from worker.period import Periods
 from worker.ports import Refusal

@@ -19,7 +19,7 @@ from webhook_ingress.webhook import WEBHOOK_PATH, Webhook
 from worker.adapters import customer_translate, translate
 from worker.adapters.documents import plain
 from worker.adapters.translate import EraseUser
-from worker.domain.customer_messages import CustomerCommand
+from worker.domain.customers.messages import CustomerCommand
 from worker.domain.messages import redacted
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

@@ -161,7 +161,7 @@ GUARDING = (
     Safeguard(
         name="key age of a customer's call",
         promise="P8: of customers, too, a key that Stripe may have forgotten is never sent again",
-        file="worker/domain/customer_calls.py",
+        file="worker/domain/customers/calls.py",
         old="    old = step.now - head.sends[0] >= limits.KEY_LIFETIME\n",
         new="    old = not head.sends\n",
         tests=("tests/unit/customers/test_customer_story.py::test_an_old_key_is_never_sent_again",),

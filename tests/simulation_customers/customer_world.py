@@ -14,14 +14,14 @@ from tests.fake_customers import FakeCustomerGateway, FakeCustomerStripe, Memory
 from tests.simulation.chance import Chance, Clock
 from tests.unit.customers.customer_making import DEPLOYMENT, NOW, detach, set_default, set_up
 from worker.customers import CustomerHandler, SetupSecret
-from worker.domain.customer_messages import (
+from worker.domain.customers.messages import (
     CustomerAnswer,
     CustomerChanged,
     CustomerCommand,
     CustomerRead,
     CustomerReadFailed,
 )
-from worker.domain.customer_record import Customer, CustomerCall, CustomerStatus, customer_id
+from worker.domain.customers.record import Customer, CustomerCall, CustomerStatus, customer_id
 from worker.errors import StoreUnavailable
 from worker.jobs.sweeper import Sweeper
 

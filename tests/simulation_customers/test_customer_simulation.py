@@ -12,7 +12,7 @@ import structlog
 
 from tests.simulation import virtual_time
 from tests.simulation_customers.customer_world import USERS, World, judge
-from worker.domain.customer_record import CustomerStatus
+from worker.domain.customers.record import CustomerStatus
 
 FIRST, END = (int(number) for number in os.environ.get("CUSTOMER_SEEDS", "0-600").split("-"))
 AT_ONCE = 100

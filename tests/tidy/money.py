@@ -27,7 +27,7 @@ Named = ast.Assign | ast.AnnAssign | ast.arg | ast.FunctionDef | ast.AsyncFuncti
 
 
 def counts_money(path: Path) -> bool:
-    return path in FILES or (path.parent in FOLDERS and path not in NO_MONEY)
+    return path in FILES or (any(folder in path.parents for folder in FOLDERS) and path not in NO_MONEY)
 
 
 def floats(path: Path, module: ast.Module) -> list[str]:

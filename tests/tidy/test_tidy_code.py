@@ -47,6 +47,12 @@ def test_amounts_are_never_floats() -> None:
     assert [line for path, module in counting.items() for line in money.floats(path, module)] == []
 
 
+def test_money_is_counted_at_any_depth() -> None:
+    """A package inside a folder that counts money counts money, too."""
+    assert money.counts_money(Path("worker/domain/customers/calls.py"))
+    assert not money.counts_money(Path("worker/jobs/relay.py"))
+
+
 def test_files_are_named_for_what_is_in_them() -> None:
     """No file of the code is named helper, utils, manager or another word that fits all of them."""
     assert [line for path in modules(*CODE) for line in shape.empty_name(path)] == []

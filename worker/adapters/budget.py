@@ -13,7 +13,7 @@ from time import monotonic
 
 import structlog
 
-from worker.domain.customer_record import CustomerOperation
+from worker.domain.customers.record import CustomerOperation
 from worker.domain.record import Operation
 
 PATIENCE_S = 10.0

@@ -16,9 +16,9 @@ from worker.adapters.customer_translate import bears_mark, methods_of
 from worker.adapters.gateway import DEADLINE_S, FIND_AROUND, FIND_DEADLINE_S, PAGE_PAUSE_S, PAGE_TRIES, classify
 from worker.adapters.snapshots import Unreadable, id_of
 from worker.customers import SetupSecret
-from worker.domain.customer_limits import MAX_METHODS
-from worker.domain.customer_messages import CustomerAnswer, CustomerRead, CustomerReadFailed
-from worker.domain.customer_record import Customer, CustomerCall, CustomerOperation
+from worker.domain.customers.limits import MAX_METHODS
+from worker.domain.customers.messages import CustomerAnswer, CustomerRead, CustomerReadFailed
+from worker.domain.customers.record import Customer, CustomerCall, CustomerOperation
 from worker.domain.messages import Result, StripeProblem
 
 CONFIRMABLE = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})

@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from contracts.replies import RefusalCode, Verdict
 from worker.adapters.documents import Document, plain
 from worker.adapters.trouble import translated
-from worker.domain.customer_record import (
+from worker.domain.customers.record import (
     Customer,
     CustomerCall,
     CustomerEntry,

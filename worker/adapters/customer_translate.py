@@ -13,8 +13,8 @@ from pydantic_core import from_json
 from contracts import commands, envelope
 from contracts.errors import InvalidMessage
 from worker.adapters.snapshots import Json, Unreadable, id_of
-from worker.domain.customer_messages import CustomerChanged, CustomerCommand, Detach, SetDefault, SetUp
-from worker.domain.customer_record import SavedMethod
+from worker.domain.customers.messages import CustomerChanged, CustomerCommand, Detach, SetDefault, SetUp
+from worker.domain.customers.record import SavedMethod
 
 CUSTOMER_EVENTS = frozenset({"customer.created", "customer.updated", "customer.deleted"})
 HANGING_EVENTS = frozenset(

@@ -13,7 +13,7 @@ from worker.adapters import customer_translate, translate
 from worker.adapters.customer_translate import CustomerEvent
 from worker.adapters.translate import EraseUser, StripeEvent
 from worker.customers import CustomerHandler, CustomerReport
-from worker.domain.customer_messages import CustomerCommand
+from worker.domain.customers.messages import CustomerCommand
 from worker.domain.messages import ReadFailed
 from worker.domain.record import Address, Outcome, Payment
 from worker.erasure import Erasure

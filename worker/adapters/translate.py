@@ -28,7 +28,7 @@ from worker.adapters.snapshots import (
     text_of,
     whole,
 )
-from worker.domain.customer_messages import CustomerCommand
+from worker.domain.customers.messages import CustomerCommand
 from worker.domain.messages import (
     Accept,
     Cancel,

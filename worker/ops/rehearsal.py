@@ -23,8 +23,8 @@ from worker.adapters.store import MongoStore
 from worker.customers import CustomerHandler, SetupSecret
 from worker.dead_letter import DeadLetter
 from worker.domain.archive import Surplus
-from worker.domain.customer_messages import CustomerAnswer, CustomerRead, CustomerReadFailed
-from worker.domain.customer_record import Customer, CustomerCall
+from worker.domain.customers.messages import CustomerAnswer, CustomerRead, CustomerReadFailed
+from worker.domain.customers.record import Customer, CustomerCall
 from worker.domain.messages import Answer, IntentSeen, ReadFailed
 from worker.domain.policy import Policy
 from worker.domain.record import Address, Announced, Call, Payment, Status

@@ -13,7 +13,7 @@ from tests.unit.customers.customer_making import CUS, CUSTOMER, CustomerStory, m
 from tests.unit.worker.making import INTENT, NOW, PAYMENT, SECOND, refund_fact, refund_seen, seen, story
 from worker.coverage import Home, Traces
 from worker.domain.archive import Surplus
-from worker.domain.customer_record import CustomerStatus
+from worker.domain.customers.record import CustomerStatus
 from worker.domain.record import Status
 from worker.jobs.coverage import Gap, Progress
 from worker.ports import Ignored

@@ -17,9 +17,9 @@ from tests.unit.customers.customer_making import (
     set_up,
 )
 from worker.customers import SetupSecret
-from worker.domain.customer import decide
-from worker.domain.customer_effects import SendCall
-from worker.domain.customer_messages import (
+from worker.domain.customers.effects import SendCall
+from worker.domain.customers.machine import decide
+from worker.domain.customers.messages import (
     CustomerAnswer,
     CustomerMessage,
     CustomerRead,
@@ -27,7 +27,7 @@ from worker.domain.customer_messages import (
     Detach,
     SetDefault,
 )
-from worker.domain.customer_record import Customer, CustomerCall
+from worker.domain.customers.record import Customer, CustomerCall
 from worker.domain.messages import Result
 
 UNKNOWNS = (Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.UNAVAILABLE)

@@ -14,7 +14,7 @@ from tests.unit.customers.customer_representatives import records
 from worker.adapters.customer_store import MongoCustomerStore
 from worker.adapters.store import open_client
 from worker.customers import CustomerStore
-from worker.domain.customer_record import Customer, CustomerStatus
+from worker.domain.customers.record import Customer, CustomerStatus
 from worker.errors import StoreUnavailable
 
 STORED = [status for status in CustomerStatus if status is not CustomerStatus.NEW]

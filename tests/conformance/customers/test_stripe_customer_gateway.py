@@ -31,14 +31,14 @@ from worker.adapters.customer_gateway import StripeCustomerGateway
 from worker.adapters.customer_translate import EVENTS, customer_event
 from worker.adapters.gateway import TRY_S
 from worker.customers import SetupSecret
-from worker.domain.customer_messages import (
+from worker.domain.customers.messages import (
     CustomerAnswer,
     CustomerChanged,
     CustomerMessage,
     CustomerRead,
     CustomerReadFailed,
 )
-from worker.domain.customer_record import CustomerCall, SavedMethod
+from worker.domain.customers.record import CustomerCall, SavedMethod
 from worker.domain.messages import Result
 
 MARK = {"metadata[customer_id]": CUSTOMER, "metadata[deployment]": DEPLOYMENT}

@@ -20,8 +20,8 @@ from worker.adapters.customer_gateway import StripeCustomerGateway
 from worker.adapters.gateway import StripeGateway
 from worker.adapters.guard import GuardedCustomerGateway, GuardedGateway
 from worker.adapters.line import Line, MeteredClient
-from worker.domain.customer_messages import CustomerReadFailed
-from worker.domain.customer_record import CustomerOperation
+from worker.domain.customers.messages import CustomerReadFailed
+from worker.domain.customers.record import CustomerOperation
 from worker.domain.effects import Send
 from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result
 from worker.domain.payment import decide

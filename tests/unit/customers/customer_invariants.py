@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from worker.domain import limits
-from worker.domain.customer_effects import CustomerDecision, FindCustomer, ReadCustomer, SendCall
-from worker.domain.customer_limits import MAX_STRAYS, MAX_TIMELINE
-from worker.domain.customer_record import (
+from worker.domain.customers.effects import CustomerDecision, FindCustomer, ReadCustomer, SendCall
+from worker.domain.customers.limits import MAX_STRAYS, MAX_TIMELINE
+from worker.domain.customers.record import (
     ON_A_METHOD,
     TOMBSTONE,
     Customer,

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.unit.customers.customer_invariants import check
-from worker.domain.customer import decide
-from worker.domain.customer_effects import CustomerDecision
-from worker.domain.customer_messages import (
+from worker.domain.customers.effects import CustomerDecision
+from worker.domain.customers.machine import decide
+from worker.domain.customers.messages import (
     CustomerAnswer,
     CustomerChanged,
     CustomerMessage,
@@ -21,7 +21,7 @@ from worker.domain.customer_messages import (
     SetDefault,
     SetUp,
 )
-from worker.domain.customer_record import Customer, CustomerCall, CustomerStatus, SavedMethod, customer_id
+from worker.domain.customers.record import Customer, CustomerCall, CustomerStatus, SavedMethod, customer_id
 from worker.domain.messages import Result, StripeProblem
 from worker.domain.record import Address
 

@@ -21,14 +21,14 @@ from tests.unit.customers.customer_making import (
     set_up,
     story,
 )
-from worker.domain.customer_messages import (
+from worker.domain.customers.messages import (
     CustomerAnswer,
     CustomerMessage,
     CustomerRead,
     CustomerReadFailed,
     CustomerTick,
 )
-from worker.domain.customer_record import Customer, CustomerCall, CustomerOperation, CustomerStatus
+from worker.domain.customers.record import Customer, CustomerCall, CustomerOperation, CustomerStatus
 from worker.domain.limits import KEY_LIFETIME
 from worker.domain.messages import Result
 

@@ -21,7 +21,7 @@ from tests.unit.customers.customer_making import (
     set_up,
 )
 from worker.customers import CustomerHandler
-from worker.domain.customer_record import Customer, CustomerStatus
+from worker.domain.customers.record import Customer, CustomerStatus
 from worker.domain.record import Outcome
 from worker.errors import StepsExhausted, StoreUnavailable
 

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 
 from worker.adapters.customer_translate import EVENTS
-from worker.domain.customer import TRANSITIONS
-from worker.domain.customer_limits import MAX_METHODS, MAX_TIMELINE
-from worker.domain.customer_messages import CustomerKind
-from worker.domain.customer_record import CustomerStatus
+from worker.domain.customers.limits import MAX_METHODS, MAX_TIMELINE
+from worker.domain.customers.machine import TRANSITIONS
+from worker.domain.customers.messages import CustomerKind
+from worker.domain.customers.record import CustomerStatus
 from worker.domain.limits import MAX_OPEN_CALLS
 
 PAGE = (Path(__file__).parents[3] / "docs" / "customers.md").read_text()

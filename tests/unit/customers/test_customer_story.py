@@ -25,17 +25,17 @@ from tests.unit.customers.customer_making import (
     set_up,
     story,
 )
-from worker.domain.customer_effects import CustomerTold, FindCustomer, ReadCustomer, SendCall
-from worker.domain.customer_limits import MAX_TIMELINE
-from worker.domain.customer_messages import Detach, SetDefault
-from worker.domain.customer_record import (
+from worker.domain.customers.effects import CustomerTold, FindCustomer, ReadCustomer, SendCall
+from worker.domain.customers.limits import MAX_TIMELINE
+from worker.domain.customers.messages import Detach, SetDefault
+from worker.domain.customers.record import (
     TOMBSTONE,
     CustomerOperation,
     CustomerStatus,
     SavedMethod,
     customer_id,
 )
-from worker.domain.customer_view import customer_view
+from worker.domain.customers.view import customer_view
 from worker.domain.limits import KEY_LIFETIME, MAX_CHAINED, MAX_OPEN_CALLS, STORED_ERROR_WAIT
 from worker.domain.messages import Result
 from worker.domain.record import Address, Outcome

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from tests.unit.customers.customer_making import NOW, CustomerStory, committed, decided, ensure, story
 from tests.unit.customers.customer_representatives import MOMENTS, messages, records
-from worker.domain.customer import TRANSITIONS, CustomerRule
-from worker.domain.customer_messages import (
+from worker.domain.customers.machine import TRANSITIONS, CustomerRule
+from worker.domain.customers.messages import (
     CustomerChanged,
     CustomerKind,
     CustomerMessage,
@@ -20,7 +20,7 @@ from worker.domain.customer_messages import (
     UserCommand,
     customer_kind,
 )
-from worker.domain.customer_record import Customer, CustomerStatus
+from worker.domain.customers.record import Customer, CustomerStatus
 from worker.domain.record import Outcome
 
 EXISTING = tuple(status for status in CustomerStatus if status is not CustomerStatus.NEW)

@@ -13,8 +13,8 @@ from tests.unit.customers.customer_making import CUS, CUSTOMER, DEPLOYMENT, METH
 from worker.adapters import customer_translate
 from worker.adapters.customer_translate import EVENTS, CustomerEvent, methods_of
 from worker.adapters.snapshots import Unreadable
-from worker.domain.customer_messages import CustomerChanged, Detach, SetDefault, SetUp
-from worker.domain.customer_record import SavedMethod
+from worker.domain.customers.messages import CustomerChanged, Detach, SetDefault, SetUp
+from worker.domain.customers.record import SavedMethod
 
 MARK = {"customer_id": CUSTOMER, "deployment": DEPLOYMENT}
 CARD: dict[str, Any] = {

@@ -33,7 +33,7 @@ from tests.unit.queries.making import MINUTE, NOW, announced, declined, paid
 from tests.unit.queries.memory_reading import MemoryReading
 from tests.unit.queries.memory_stats import MemoryStats
 from tests.unit.worker.making import story
-from worker.domain.customer_record import (
+from worker.domain.customers.record import (
     Customer,
     CustomerCall,
     CustomerOperation,

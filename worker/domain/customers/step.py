@@ -1,13 +1,13 @@
-"""One decision about a customer in the making. Lives only inside `decide` of customer.py."""
+"""One decision about a customer in the making. Lives only inside `decide` of machine.py."""
 
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from contracts.replies import RefusalCode, Verdict
-from worker.domain.customer_effects import CustomerDecision, CustomerEffect, CustomerTold
-from worker.domain.customer_limits import MAX_TIMELINE
-from worker.domain.customer_messages import (
+from worker.domain.customers.effects import CustomerDecision, CustomerEffect, CustomerTold
+from worker.domain.customers.limits import MAX_TIMELINE
+from worker.domain.customers.messages import (
     CustomerChanged,
     CustomerCommand,
     CustomerMessage,
@@ -17,7 +17,7 @@ from worker.domain.customer_messages import (
     customer_kind,
     redacted,
 )
-from worker.domain.customer_record import Customer, CustomerCall, CustomerEntry, CustomerOperation, CustomerStatus
+from worker.domain.customers.record import Customer, CustomerCall, CustomerEntry, CustomerOperation, CustomerStatus
 from worker.domain.record import Outcome, Refused
 
 OWN = "~"

@@ -1,8 +1,8 @@
 """The customer state machine. Everything that moves a user's Stripe customer from one status to another is in this file.
 
 One record per user mirrors one Stripe customer and the payment methods saved on it. It works like the payment's
-machine (payment.py): one total table, calls as values that are committed before their first send, answers and webhooks
-as inputs. What differs:
+machine (domain/payment.py): one total table, calls as values that are committed before their first send, answers and
+webhooks as inputs. What differs:
 
 - A customer moves no money, and a second one made in spite of everything only waits, unused, for the user's erasure.
 - A webhook says only *that* something changed; what it is now is read. A read counts only for the version that was
@@ -18,11 +18,11 @@ from collections.abc import Callable
 from datetime import datetime
 from enum import StrEnum
 
-from worker.domain import customer_answers, customer_calls, customer_commands, customer_news
-from worker.domain.customer_effects import CustomerDecision
-from worker.domain.customer_messages import CustomerKind, CustomerMessage, customer_kind
-from worker.domain.customer_record import Customer, CustomerStatus
-from worker.domain.customer_step import CustomerStep
+from worker.domain.customers import answers, calls, commands, news
+from worker.domain.customers.effects import CustomerDecision
+from worker.domain.customers.messages import CustomerKind, CustomerMessage, customer_kind
+from worker.domain.customers.record import Customer, CustomerStatus
+from worker.domain.customers.step import CustomerStep
 
 
 class CustomerRule(StrEnum):
@@ -108,31 +108,31 @@ def decide(customer: Customer | None, message: CustomerMessage, now: datetime) -
     doing anything else that the decision says.
     """
     step = CustomerStep(customer, message, now)
-    if customer is None or not customer_calls.seen_before(step):
+    if customer is None or not calls.seen_before(step):
         RULES[TRANSITIONS[step.status][customer_kind(message)]](step)
     if step.customer is not None:
-        customer_calls.go_on(step)
+        calls.go_on(step)
     return step.finish()
 
 
 RULES: dict[CustomerRule, Callable[[CustomerStep], None]] = {
-    CustomerRule.OPEN: customer_commands.open_customer,
-    CustomerRule.ANEW: customer_commands.anew,
-    CustomerRule.HAVE: customer_commands.have,
-    CustomerRule.HELP: customer_commands.help_along,
-    CustomerRule.QUEUE: customer_commands.queue,
-    CustomerRule.NO_METHOD: customer_commands.no_method,
-    CustomerRule.BEING_ERASED: customer_commands.being_erased,
-    CustomerRule.BURY: customer_commands.bury,
-    CustomerRule.ERASE: customer_commands.erase,
-    CustomerRule.ERASED_ALREADY: customer_commands.erased_already,
-    CustomerRule.NOTHING: customer_commands.nothing,
-    CustomerRule.CHANGED: customer_news.changed,
-    CustomerRule.STRAY: customer_news.stray,
-    CustomerRule.LEFTOVER: customer_news.leftover,
-    CustomerRule.APPLY: customer_news.read,
-    CustomerRule.READ_FAILED: customer_news.read_failed,
-    CustomerRule.TOO_LATE: customer_news.too_late,
-    CustomerRule.ANSWER: customer_answers.answered,
-    CustomerRule.TICK: customer_calls.tick,
+    CustomerRule.OPEN: commands.open_customer,
+    CustomerRule.ANEW: commands.anew,
+    CustomerRule.HAVE: commands.have,
+    CustomerRule.HELP: commands.help_along,
+    CustomerRule.QUEUE: commands.queue,
+    CustomerRule.NO_METHOD: commands.no_method,
+    CustomerRule.BEING_ERASED: commands.being_erased,
+    CustomerRule.BURY: commands.bury,
+    CustomerRule.ERASE: commands.erase,
+    CustomerRule.ERASED_ALREADY: commands.erased_already,
+    CustomerRule.NOTHING: commands.nothing,
+    CustomerRule.CHANGED: news.changed,
+    CustomerRule.STRAY: news.stray,
+    CustomerRule.LEFTOVER: news.leftover,
+    CustomerRule.APPLY: news.read,
+    CustomerRule.READ_FAILED: news.read_failed,
+    CustomerRule.TOO_LATE: news.too_late,
+    CustomerRule.ANSWER: answers.answered,
+    CustomerRule.TICK: calls.tick,
 }

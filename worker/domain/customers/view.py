@@ -1,7 +1,7 @@
 """How a user's saved payment methods look to others."""
 
 from contracts.views import CustomerView, MethodView
-from worker.domain.customer_record import Customer, SavedMethod
+from worker.domain.customers.record import Customer, SavedMethod
 
 
 def customer_view(customer: Customer) -> CustomerView:

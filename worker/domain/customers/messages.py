@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.commands import FutureUsage
-from worker.domain.customer_record import SavedMethod
+from worker.domain.customers.record import SavedMethod
 from worker.domain.messages import CommandMessage, Result, StripeProblem
 
 

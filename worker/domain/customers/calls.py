@@ -1,7 +1,7 @@
 """The queue of requests to Stripe inside a customer: what enters, who may send, when to try again, when to give up.
 
-As in a payment (calls.py): only the head is sent, each send is recorded before it begins, keys are derived and never
-renewed. Our own calls, to create and to delete, carry a counter that rises only when the one before is settled.
+As in a payment (domain/calls.py): only the head is sent, each send is recorded before it begins, keys are derived and
+never renewed. Our own calls, to create and to delete, carry a counter that rises only when the one before is settled.
 """
 
 from dataclasses import replace
@@ -9,10 +9,10 @@ from typing import Any
 
 from contracts.replies import RefusalCode, Verdict
 from worker.domain import limits
-from worker.domain.customer_effects import FindCustomer, ReadCustomer, SendCall
-from worker.domain.customer_limits import DELETE_SENDS
-from worker.domain.customer_messages import CustomerAnswer, CustomerChanged, Detach, SetDefault, SetUp
-from worker.domain.customer_record import (
+from worker.domain.customers.effects import FindCustomer, ReadCustomer, SendCall
+from worker.domain.customers.limits import DELETE_SENDS
+from worker.domain.customers.messages import CustomerAnswer, CustomerChanged, Detach, SetDefault, SetUp
+from worker.domain.customers.record import (
     ON_A_METHOD,
     Customer,
     CustomerCall,
@@ -20,7 +20,7 @@ from worker.domain.customer_record import (
     CustomerOperation,
     CustomerStatus,
 )
-from worker.domain.customer_step import OWN, CustomerStep
+from worker.domain.customers.step import OWN, CustomerStep
 from worker.domain.record import Refused
 
 DOUBTED = "doubted"

@@ -1,10 +1,11 @@
 """What webhooks and reads change in a customer. A webhook's payload is never applied: it owes a read, and that counts."""
 
-from worker.domain import customer_calls, limits
-from worker.domain.customer_limits import MAX_STRAYS
-from worker.domain.customer_messages import CustomerChanged, CustomerRead, CustomerReadFailed
-from worker.domain.customer_record import ON_A_METHOD, CustomerOperation, CustomerStatus
-from worker.domain.customer_step import CustomerStep
+from worker.domain import limits
+from worker.domain.customers import calls
+from worker.domain.customers.limits import MAX_STRAYS
+from worker.domain.customers.messages import CustomerChanged, CustomerRead, CustomerReadFailed
+from worker.domain.customers.record import ON_A_METHOD, CustomerOperation, CustomerStatus
+from worker.domain.customers.step import CustomerStep
 
 DELETED = "customer.deleted"
 CREATED = "customer.created"
@@ -49,7 +50,7 @@ def leftover(step: CustomerStep) -> None:
     message = step.message
     assert isinstance(message, CustomerChanged)
     if message.event_type in LIVING and message.customer_id == step.known.id:
-        customer_calls.deletion(step, message.stripe_id)
+        calls.deletion(step, message.stripe_id)
         step.why = "a customer of an erased user: delete it"
     else:
         step.stale("the user is erased")
@@ -74,7 +75,7 @@ def read(step: CustomerStep) -> None:
     else:
         step.change(methods=message.methods)
         step.why = f"{len(message.methods)} payment methods"
-    customer_calls.settle_by_truth(step)
+    calls.settle_by_truth(step)
 
 
 def lost(step: CustomerStep) -> None:
@@ -83,9 +84,9 @@ def lost(step: CustomerStep) -> None:
     step.why = "deleted at Stripe"
     for call in step.known.calls:
         if call.operation in ON_A_METHOD:
-            step.close(call, customer_calls.NOT_THEIRS)
+            step.close(call, calls.NOT_THEIRS)
         elif call.operation is CustomerOperation.SET_UP and call.sends:
-            step.close(call, customer_calls.GONE)
+            step.close(call, calls.GONE)
 
 
 def read_failed(step: CustomerStep) -> None:

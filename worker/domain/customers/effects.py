@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from contracts.replies import Verdict
-from worker.domain.customer_record import Customer, CustomerCall
+from worker.domain.customers.record import Customer, CustomerCall
 from worker.domain.record import Address, Outcome, Refused
 
 

@@ -1,4 +1,4 @@
-"""The numbers that the customer's machine obeys beside those of the payment's (limits.py), each with its reason."""
+"""The numbers that the customer's machine obeys beside those of the payment's (domain/limits.py), each with its reason."""
 
 MAX_METHODS = 50
 """Saved payment methods that are read and shown, the newest first. Older ones come into view as others are detached."""

@@ -1,10 +1,11 @@
 """What a command, a payment that needs a customer, and an erasure do where the table allows it."""
 
 from contracts.replies import RefusalCode
-from worker.domain import customer_calls, limits
-from worker.domain.customer_messages import Detach, Ensure, Erase, SetDefault, SetUp
-from worker.domain.customer_record import TOMBSTONE, Customer, CustomerOperation, CustomerStatus, customer_id
-from worker.domain.customer_step import OWN, CustomerStep
+from worker.domain import limits
+from worker.domain.customers import calls
+from worker.domain.customers.messages import Detach, Ensure, Erase, SetDefault, SetUp
+from worker.domain.customers.record import TOMBSTONE, Customer, CustomerOperation, CustomerStatus, customer_id
+from worker.domain.customers.step import OWN, CustomerStep
 from worker.domain.record import Refused
 
 ERASED_TEXT = "the user was erased after this was asked for"
@@ -30,7 +31,7 @@ def anew(step: CustomerStep) -> None:
         _turn_away(step, ERASED_TEXT)
         return
     step.change(user_id=message.user_id)
-    customer_calls.creation(step)
+    calls.creation(step)
     step.why = "create queued"
     if isinstance(message, SetUp):
         queue(step)
@@ -48,7 +49,7 @@ def queue(step: CustomerStep) -> None:
         message = f"{limits.MAX_OPEN_CALLS} commands wait for this user: try again later"
         step.refuse(RefusalCode.TOO_MANY_COMMANDS, message)
     else:
-        call = customer_calls.of_command(step.known, command)
+        call = calls.of_command(step.known, command)
         step.put_call(call)
         step.why = f"{call.operation} queued"
 
@@ -56,7 +57,7 @@ def queue(step: CustomerStep) -> None:
 def no_method(step: CustomerStep) -> None:
     """Nothing is saved, so the payment method is not the user's."""
     if not _expired(step):
-        unknown = customer_calls.NOT_THEIRS
+        unknown = calls.NOT_THEIRS
         step.refuse(unknown.code, unknown.message, unknown.field)
 
 
@@ -70,7 +71,7 @@ def have(step: CustomerStep) -> None:
 
 def help_along(step: CustomerStep) -> None:
     """A payment waits for the create: take it up if it is due, as the sweeper would."""
-    customer_calls.tick(step)
+    calls.tick(step)
 
 
 def bury(step: CustomerStep) -> None:
@@ -103,7 +104,7 @@ def erase(step: CustomerStep) -> None:
         erased_at=step.now,
     )
     for stripe_id in filter(None, (customer.stripe_id, *customer.strays)):
-        customer_calls.deletion(step, stripe_id)
+        calls.deletion(step, stripe_id)
     step.why = "erased"
 
 

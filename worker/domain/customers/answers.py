@@ -4,11 +4,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 from contracts.replies import RefusalCode, Verdict
-from worker.domain import customer_calls, customer_news, limits
-from worker.domain.customer_effects import CustomerTold
-from worker.domain.customer_messages import CustomerAnswer
-from worker.domain.customer_record import ON_A_METHOD, CustomerCall, CustomerOperation, CustomerStatus
-from worker.domain.customer_step import OWN, CustomerStep
+from worker.domain import limits
+from worker.domain.customers import calls, news
+from worker.domain.customers.effects import CustomerTold
+from worker.domain.customers.messages import CustomerAnswer
+from worker.domain.customers.record import ON_A_METHOD, CustomerCall, CustomerOperation, CustomerStatus
+from worker.domain.customers.step import OWN, CustomerStep
 from worker.domain.messages import Result, StripeProblem
 from worker.domain.record import Refused
 
@@ -49,7 +50,7 @@ def _overtaken(step: CustomerStep, message: CustomerAnswer) -> None:
         _second(step, message.made)
     elif not entry.message_id.startswith(OWN):
         verdict = Verdict.REFUSED if entry.refused else Verdict.ACCEPTED
-        step.told.append(CustomerTold(entry.message_id, verdict, None, entry.refused, customer_calls.secret_of(entry)))
+        step.told.append(CustomerTold(entry.message_id, verdict, None, entry.refused, calls.secret_of(entry)))
 
 
 def _second(step: CustomerStep, made: str) -> None:
@@ -57,9 +58,9 @@ def _second(step: CustomerStep, made: str) -> None:
     if made == step.known.stripe_id:
         return
     if step.status in {CustomerStatus.ERASING, CustomerStatus.ERASED}:
-        customer_calls.deletion(step, made)
+        calls.deletion(step, made)
     else:
-        customer_news.remember(step, made)
+        news.remember(step, made)
 
 
 def _done(step: CustomerStep, call: CustomerCall, message: CustomerAnswer) -> None:
@@ -72,7 +73,7 @@ def _done(step: CustomerStep, call: CustomerCall, message: CustomerAnswer) -> No
                 strays = tuple(name for name in customer.strays if name != made)
                 step.change(status=CustomerStatus.ACTIVE, stripe_id=made, strays=strays)
             else:
-                customer_calls.deletion(step, made)
+                calls.deletion(step, made)
         case CustomerOperation.SET_DEFAULT:
             methods = (replace(method, default=method.id == call.method) for method in customer.methods)
             step.change(methods=tuple(methods))
@@ -91,13 +92,13 @@ def _refused(step: CustomerStep, call: CustomerCall, message: CustomerAnswer) ->
         case CustomerOperation.CREATE:
             _none_made(step, call, refused, message)
         case CustomerOperation.SET_UP:
-            step.close(call, customer_calls.GONE if missing else refused, request_id=message.request_id)
+            step.close(call, calls.GONE if missing else refused, request_id=message.request_id)
             if missing and call.target == step.known.stripe_id:  # a set-up names nothing but the customer
-                customer_news.lost(step)
+                news.lost(step)
         case CustomerOperation.SET_DEFAULT | CustomerOperation.DETACH:
-            doubt = customer_calls.NOT_THEIRS if missing else refused
+            doubt = calls.NOT_THEIRS if missing else refused
             due = step.now + limits.SEND_GRACE
-            step.put_call(replace(call, settle=customer_calls.DOUBTED, doubt=doubt, due_at=due))
+            step.put_call(replace(call, settle=calls.DOUBTED, doubt=doubt, due_at=due))
             step.change(read_at=step.now)
             step.why = f"{problem.code}: read"
         case CustomerOperation.DELETE if missing:
@@ -122,22 +123,22 @@ def _none_made(step: CustomerStep, call: CustomerCall, refused: Refused, message
 def _not_found(step: CustomerStep, call: CustomerCall) -> None:
     """No customer of ours in Stripe's lists: once that is sure, the next create has a key of its own."""
     last = call.sends[-1]
-    if call.settle != customer_calls.STORED_ERROR and step.now - last < limits.KEY_LIFETIME:
+    if call.settle != calls.STORED_ERROR and step.now - last < limits.KEY_LIFETIME:
         step.put_call(replace(call, due_at=last + limits.KEY_LIFETIME))
         step.why = "not found yet: look again when its last send is old enough"
         return
-    step.close(call, customer_calls.NOT_CARRIED_OUT)
+    step.close(call, calls.NOT_CARRIED_OUT)
     if step.status is CustomerStatus.CREATING:
-        customer_calls.creation(step)
+        calls.creation(step)
 
 
 def _settle_later(step: CustomerStep, call: CustomerCall) -> None:
     """A 5xx that Stripe keeps under the key will be repeated for ever: find out by reading what really happened."""
     if call.operation is CustomerOperation.SET_UP:
-        customer_calls.give_up(step, call)
+        calls.give_up(step, call)
         return
     wait = limits.backoff(call.key, 0) if call.operation in ON_A_METHOD else limits.STORED_ERROR_WAIT
-    step.put_call(replace(call, settle=customer_calls.STORED_ERROR, due_at=step.now + wait, errors=0))
+    step.put_call(replace(call, settle=calls.STORED_ERROR, due_at=step.now + wait, errors=0))
     step.why = "Stripe keeps an error under this key: settle by reading"
 
 

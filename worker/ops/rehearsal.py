@@ -7,7 +7,7 @@ So a rehearsal cannot drift from what a worker does, and it touches nothing.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from aio_pika.abc import AbstractIncomingMessage
 from pymongo.asynchronous.database import AsyncDatabase
@@ -20,18 +20,16 @@ from worker.adapters.documents import Document
 from worker.adapters.inbound import Inbound
 from worker.adapters.letters import livemode
 from worker.adapters.store import MongoStore
-from worker.customers import CustomerHandler, SetupSecret
+from worker.customers import CustomerHandler
 from worker.dead_letter import DeadLetter
 from worker.domain.archive import Surplus
-from worker.domain.customers.messages import CustomerAnswer, CustomerRead, CustomerReadFailed
 from worker.domain.customers.record import Customer, CustomerCall
-from worker.domain.messages import Answer, IntentSeen, ReadFailed
 from worker.domain.policy import Policy
 from worker.domain.record import Address, Announced, Call, Payment, Status
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable
 from worker.handler import Clock, Handler
-from worker.ports import Ignored, Mark, Owner, Refusal
+from worker.ports import Ignored, Mark, Refusal
 
 NOT_REPLAYED = "not replayed"
 BACK_AGAIN = "back again"
@@ -89,14 +87,8 @@ class Rehearsal:
 
     def _inbound(self, letter: DeadLetter, steps: "Steps") -> Inbound:
         store, gateway, outbox = ReadOnlyStore(MongoStore(self._database), steps), NoStripe(), NoOutbox()
-        customers = CustomerHandler(
-            ReadOnlyCustomers(MongoCustomerStore(self._database), steps),
-            NoCustomerStripe(),
-            outbox,
-            store,
-            self._clock,
-            deployment=self._deployment,
-        )
+        saved = ReadOnlyCustomers(MongoCustomerStore(self._database), steps)
+        customers = CustomerHandler(saved, gateway, outbox, store, self._clock, deployment=self._deployment)
         handler = Handler(store, gateway, outbox, customers, self._clock, policy=self._policy)
         return Inbound(
             handler=handler,
@@ -125,11 +117,19 @@ class Asked(Exception):
     """Stripe would be asked now; what follows depends on its answer."""
 
 
+Record = TypeVar("Record", Payment, Customer)
+
+
 @dataclass
 class Steps:
     """What would be written: pairs of what was and what would be."""
 
     taken: list[tuple[Payment | Customer | None, Payment | Customer]] = field(default_factory=list)
+
+    def take(self, before: Record | None, after: Record) -> Record:
+        """Note a commit instead of writing it; returns the record as it would be stored."""
+        self.taken.append((before, after))
+        return replace(after, version=before.version + 1) if before else after
 
     def rehearsed(self, letter: DeadLetter, asks: str) -> Rehearsed:
         """The way up to where Stripe is asked."""
@@ -159,8 +159,7 @@ class ReadOnlyStore:
         return await self._inner.by_intent(intent_id)
 
     async def commit(self, before: Payment | None, after: Payment) -> Payment | None:
-        self._steps.taken.append((before, after))
-        return replace(after, version=before.version + 1) if before else after
+        return self._steps.take(before, after)
 
     async def mark_sent(self, marks: Sequence[Mark]) -> None:
         pass
@@ -208,53 +207,32 @@ class ReadOnlyCustomers:
         return await self._inner.by_stripe_id(stripe_id)
 
     async def commit(self, before: Customer | None, after: Customer) -> Customer | None:
-        self._steps.taken.append((before, after))
-        return replace(after, version=before.version + 1) if before else after
+        return self._steps.take(before, after)
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         return await self._inner.due(now, limit)
 
 
 class NoStripe:
-    """See ports.Gateway. Where Stripe is asked, the rehearsal ends."""
+    """See ports.Gateway and customers.CustomerGateway. Where Stripe is asked, the rehearsal ends."""
 
-    async def send(self, call: Call, payment: Payment, chained: int) -> Answer:
-        del payment, chained
-        _ask(f"{call.operation} under {call.key}, send {len(call.sends)}")
+    async def send(self, call: Call | CustomerCall, record: Payment | Customer, chained: int) -> NoReturn:
+        del record, chained
+        raise Asked(f"{call.operation} under {call.key}, send {len(call.sends)}")
 
-    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
+    async def read(self, stripe_id: str, version: int) -> NoReturn:
         del version
-        _ask(f"how {intent_id} is now")
+        raise Asked(f"how {stripe_id} is now")
 
-    async def find(self, call: Call, payment: Payment) -> Answer:
-        del payment
-        _ask(f"whether {call.key} had made its intent")
+    async def find(self, call: Call | CustomerCall, record: Payment | Customer) -> NoReturn:
+        made = "intent" if isinstance(record, Payment) else "customer"
+        raise Asked(f"whether {call.key} had made its {made}")
 
-    async def owner(self, intent_id: str) -> Owner | ReadFailed:
-        _ask(f"whose {intent_id} is")
+    async def owner(self, intent_id: str) -> NoReturn:
+        raise Asked(f"whose {intent_id} is")
 
-
-class NoCustomerStripe:
-    """See customers.CustomerGateway."""
-
-    async def send(self, call: CustomerCall, customer: Customer, chained: int) -> CustomerAnswer:
-        del customer, chained
-        _ask(f"{call.operation} under {call.key}, send {len(call.sends)}")
-
-    async def read(self, stripe_id: str, version: int) -> CustomerRead | CustomerReadFailed:
-        del version
-        _ask(f"how {stripe_id} is now")
-
-    async def find(self, call: CustomerCall, customer: Customer) -> CustomerAnswer:
-        del customer
-        _ask(f"whether {call.key} had made its customer")
-
-    async def secret(self, setup_intent: str) -> SetupSecret | CustomerReadFailed:
-        _ask(f"how {setup_intent} is now")
-
-
-def _ask(what: str) -> NoReturn:
-    raise Asked(what)
+    async def secret(self, setup_intent: str) -> NoReturn:
+        raise Asked(f"how {setup_intent} is now")
 
 
 class NoOutbox:

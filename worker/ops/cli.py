@@ -11,7 +11,7 @@ from contracts.environment import Environment, SettingError
 from worker.adapters.documents import plain
 from worker.adapters.store import MongoStore, database_of, open_client
 from worker.domain.record import Payment
-from worker.errors import StoreUnavailable
+from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.ops import (
     access,
     amounts,
@@ -38,6 +38,12 @@ def main(arguments: Sequence[str] | None = None, variables: Mapping[str, str] = 
     """
     try:
         return _run(arguments, variables)
+    except StoreUnavailable as error:
+        print(f"payments: the database does not answer: {error}", file=sys.stderr)
+        return 1
+    except StripeUnavailable as error:
+        print(f"payments: Stripe does not answer: {error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("payments: interrupted", file=sys.stderr)
         return INTERRUPTED
@@ -91,11 +97,7 @@ def _run(arguments: Sequence[str] | None, variables: Mapping[str, str]) -> int:
 
 
 def _show(uri: str, chosen: argparse.Namespace) -> int:
-    try:
-        found = asyncio.run(_find(uri, chosen.id))
-    except StoreUnavailable as error:
-        print(f"payments: the database does not answer: {error}", file=sys.stderr)
-        return 1
+    found = asyncio.run(_find(uri, chosen.id))
     if not found:
         print(f"payments: nothing is known of {chosen.id!r}", file=sys.stderr)
         return 1

@@ -18,7 +18,6 @@ from rich.table import Table
 from worker.adapters.coverage_store import MongoCoverage
 from worker.adapters.stripe_events import EventList, PlaceGone
 from worker.coverage import HORIZON, Coverage, Home
-from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.jobs.coverage import Events, Homes, matched
 from worker.ops.access import RATE, Access
 from worker.ops.moments import moment
@@ -49,21 +48,14 @@ def add_to(commands: Any) -> None:
 
 
 def run(access: Access, chosen: argparse.Namespace) -> int:
-    """Walk and tell; see `add_to` for the exit code."""
+    """Walk and tell; see `add_to` for the exit code. Raises StoreUnavailable, StripeUnavailable."""
     now = datetime.now(UTC)
     try:
         since = max(moment(chosen.since, now), now - HORIZON) if chosen.since else now - HORIZON
     except ValueError:
         sys.stderr.write(f"payments: {chosen.since!r} is no moment: give 2026-11-01, 2026-11-01T12:00, 36h or 7d\n")
         return 2
-    try:
-        found = asyncio.run(_walk(access, since, now, max(1, chosen.rate)))
-    except StoreUnavailable as error:
-        sys.stderr.write(f"payments: the database does not answer: {error}\n")
-        return 1
-    except StripeUnavailable as error:
-        sys.stderr.write(f"payments: Stripe does not answer: {error}\n")
-        return 1
+    found = asyncio.run(_walk(access, since, now, max(1, chosen.rate)))
     if chosen.json:
         sys.stdout.write(json.dumps(as_json(found, since), indent=2) + "\n")
     else:

@@ -18,7 +18,6 @@ from rich.table import Table
 from worker.adapters.balance import Balance
 from worker.adapters.proof_store import ProofStore
 from worker.adapters.spill import Spill
-from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.ops import amounts
 from worker.ops.access import RATE, Access
 from worker.ops.moments import moment
@@ -41,7 +40,7 @@ def add_to(commands: Any) -> None:
 
 
 def run(access: Access, chosen: argparse.Namespace) -> int:
-    """Prove and tell; see `add_to` for the exit code."""
+    """Prove and tell; see `add_to` for the exit code. Raises StoreUnavailable, StripeUnavailable."""
     now = datetime.now(UTC)
     try:
         since = moment(chosen.since, now)
@@ -49,14 +48,7 @@ def run(access: Access, chosen: argparse.Namespace) -> int:
     except ValueError:
         sys.stderr.write("payments: --since and --until take 2026-11-01, 2026-11-01T12:00, 36h or 30d\n")
         return 2
-    try:
-        found = asyncio.run(_prove(access, since, until, max(1, chosen.rate)))
-    except StoreUnavailable as error:
-        sys.stderr.write(f"payments: the database does not answer: {error}\n")
-        return 1
-    except StripeUnavailable as error:
-        sys.stderr.write(f"payments: Stripe does not answer: {error}\n")
-        return 1
+    found = asyncio.run(_prove(access, since, until, max(1, chosen.rate)))
     if chosen.json:
         sys.stdout.write(json.dumps(as_json(found), indent=2) + "\n")
     else:

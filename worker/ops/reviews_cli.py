@@ -9,7 +9,6 @@ from typing import Any
 from worker.adapters.reviews import MongoReviews
 from worker.adapters.store import database_of, open_client
 from worker.domain.record import Payment
-from worker.errors import StoreUnavailable
 from worker.ops import amounts, screen
 
 
@@ -24,12 +23,8 @@ def add_to(commands: Any) -> None:
 
 
 def run(uri: str, chosen: argparse.Namespace) -> int:
-    """List them, the longest untouched first; exit code 0 listed, 1 no answer."""
-    try:
-        found = sorted(asyncio.run(_found(uri)), key=lambda payment: payment.updated_at)
-    except StoreUnavailable as error:
-        sys.stderr.write(f"payments: the database does not answer: {error}\n")
-        return 1
+    """List them, the longest untouched first; returns exit code 0. Raises StoreUnavailable."""
+    found = sorted(asyncio.run(_found(uri)), key=lambda payment: payment.updated_at)
     if chosen.json:
         sys.stdout.write(json.dumps([_told(payment) for payment in found], indent=2) + "\n")
         return 0

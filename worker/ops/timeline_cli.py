@@ -9,7 +9,6 @@ from typing import Any
 
 from worker.adapters.store import database_of, open_client
 from worker.adapters.stories import Stories, Story
-from worker.errors import StoreUnavailable
 from worker.ops import amounts, screen
 from worker.ops.timeline import Row, rows
 
@@ -29,12 +28,8 @@ def add_to(commands: Any) -> None:
 
 
 def run(uri: str, chosen: argparse.Namespace) -> int:
-    """Print the stories; exit code 0 printed, 1 nothing is known or no answer."""
-    try:
-        stories = asyncio.run(_of(uri, chosen.id))
-    except StoreUnavailable as error:
-        sys.stderr.write(f"payments: the database does not answer: {error}\n")
-        return 1
+    """Print the stories; exit code 0 printed, 1 nothing is known. Raises StoreUnavailable."""
+    stories = asyncio.run(_of(uri, chosen.id))
     if not stories:
         sys.stderr.write(f"payments: nothing is known of {chosen.id!r}\n")
         return 1

@@ -10,7 +10,6 @@ from rich.console import Console
 
 from worker.adapters.store import database_of, open_client
 from worker.adapters.verify_store import VerifyStore
-from worker.errors import StoreUnavailable
 from worker.ops import screen
 from worker.ops.verify import Tally, every, one
 
@@ -33,12 +32,8 @@ def add_to(commands: Any) -> None:
 
 
 def run(uri: str, chosen: argparse.Namespace) -> int:
-    """Verify and tell; see `add_to` for the exit code."""
-    try:
-        found = asyncio.run(_verified(uri, None if chosen.all else chosen.id))
-    except StoreUnavailable as error:
-        sys.stderr.write(f"payments: the database does not answer: {error}\n")
-        return 1
+    """Verify and tell; see `add_to` for the exit code. Raises StoreUnavailable."""
+    found = asyncio.run(_verified(uri, None if chosen.all else chosen.id))
     if not found.payments and not chosen.all:
         sys.stderr.write(f"payments: nothing is known of {chosen.id!r}\n")
         return 1

@@ -42,9 +42,14 @@ def test_a_missing_address_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == "payments: need MONGO_URI: it is not set\n"
 
 
-def test_a_database_that_is_away_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("show", "order-1"), ("timeline", "order-1"), ("verify", "order-1"), ("needs-review",)]
+)
+def test_a_database_that_is_away_is_said_in_one_line(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
     """An address where nothing listens ends with 1 and says that the database does not answer."""
-    assert main(["show", "order-1"], {"MONGO_URI": "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200"}) == 1
+    assert main(arguments, {"MONGO_URI": "mongodb://127.0.0.1:9/?serverSelectionTimeoutMS=200"}) == 1
     assert capsys.readouterr().err.startswith("payments: the database does not answer: ")
 
 

@@ -7,14 +7,13 @@ from typing import Any
 
 from contracts.replies import Reply
 from tests.fake_stripe import KEYS_KEPT, Fault
-from worker.customers import SetupSecret
 from worker.domain.customers.limits import MAX_METHODS
 from worker.domain.customers.messages import CustomerAnswer, CustomerChanged, CustomerRead, CustomerReadFailed
 from worker.domain.customers.record import Customer, CustomerCall, CustomerOperation, SavedMethod
 from worker.domain.messages import Result, StripeProblem
 from worker.domain.record import Address
 from worker.errors import StoreUnavailable
-from worker.ports import Refusal
+from worker.ports import Refusal, SetupSecret
 
 AROUND = timedelta(minutes=2)
 
@@ -280,7 +279,7 @@ class FakeCustomerStripe:
 
 
 class FakeCustomerGateway:
-    """See customers.CustomerGateway. `fault` is asked before each request what goes wrong with it."""
+    """See ports.CustomerGateway. `fault` is asked before each request what goes wrong with it."""
 
     def __init__(self, stripe: FakeCustomerStripe, clock: Callable[[], datetime], fault: Callable[[], Fault]) -> None:
         self._stripe = stripe

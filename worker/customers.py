@@ -1,15 +1,14 @@
-"""The loop of handler.py for a user's Stripe customer, and what it needs from the outside.
+"""The loop of handler.py for a user's Stripe customer.
 
     load → decide → commit → ask Stripe → its answer is the next message → decide …
 
-The real parts are in adapters/customer_store.py and adapters/customer_gateway.py, the in-memory ones in
-tests/fake_customers.py; both pass the same conformance suite.
+It is written out, not shared with a payment's, which also looks at the order's other payments, at the archive and at
+refusals from before the payment began, and announces what happened: they have their shape in common, and few lines.
 """
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
@@ -31,13 +30,13 @@ from worker.domain.customers.messages import (
     UserCommand,
     customer_kind,
 )
-from worker.domain.customers.record import Customer, CustomerCall, CustomerStatus, customer_id
+from worker.domain.customers.record import Customer, CustomerStatus, customer_id
 from worker.domain.customers.view import customer_view
 from worker.domain.messages import Result
-from worker.domain.record import Address, Outcome, Refused
+from worker.domain.record import Outcome, Refused
 from worker.errors import StepsExhausted
-from worker.handler import Clock, Lanes
-from worker.ports import Refusal
+from worker.lanes import Lanes
+from worker.ports import Clock, CustomerGateway, CustomerStore, Refusal, Refusals, Replies, SetupSecret
 
 MAX_STEPS = 60
 """Decisions for one message. The longest honest run: eleven calls, a few reads and some lost races."""
@@ -46,59 +45,6 @@ NEEDS_A_LOOK = frozenset({Result.UNLISTED, Result.KEY_MISUSED})
 """Answers that no rule foresees. They are refused like others; that they came at all is for a person to know."""
 
 log = structlog.get_logger()
-
-
-class CustomerStore(Protocol):
-    """One document per user. Raises StoreUnavailable when the database does not answer."""
-
-    async def by_id(self, customer_id: str) -> Customer | None: ...
-
-    async def by_stripe_id(self, stripe_id: str) -> Customer | None: ...
-
-    async def commit(self, before: Customer | None, after: Customer) -> Customer | None:
-        """Write one step by compare-and-swap on the version; None when another writer was first.
-
-        Returns the record as it is now stored, with its new version. `before` None inserts.
-        """
-
-    async def due(self, now: datetime, limit: int) -> list[str]:
-        """Ids of the customers whose `check_at` has come, the longest overdue first."""
-
-
-@dataclass(frozen=True, slots=True)
-class SetupSecret:
-    """A SetupIntent's client secret; None once there is nothing left for the user to confirm."""
-
-    value: str | None = field(repr=False)
-
-
-class CustomerGateway(Protocol):
-    """Stripe. Never raises for what Stripe or the network does: every outcome is a value."""
-
-    async def send(self, call: CustomerCall, customer: Customer, chained: int) -> CustomerAnswer:
-        """Perform one call under its key with its exact parameters; `chained` is handed back with the answer."""
-
-    async def read(self, stripe_id: str, version: int) -> CustomerRead | CustomerReadFailed:
-        """Retrieve a customer and its payment methods, the newest first; it counts only for the version loaded before."""
-
-    async def find(self, call: CustomerCall, customer: Customer) -> CustomerAnswer:
-        """Look for the customer of a create around each of its sends, by matching metadata in Stripe's list."""
-
-    async def secret(self, setup_intent: str) -> SetupSecret | CustomerReadFailed:
-        """Read a SetupIntent again for its client secret."""
-
-
-class Replies(Protocol):
-    """Part of ports.Outbox."""
-
-    async def reply(self, address: Address, reply: Reply) -> None:
-        """Answer a requester, best effort."""
-
-
-class Refusals(Protocol):
-    """Part of ports.Store: where a refusal is kept that has no document of its own."""
-
-    async def record_refusal(self, refusal: Refusal) -> None: ...
 
 
 @dataclass

@@ -6,11 +6,9 @@ A crash, a cancelled task, a duplicate and a second worker on the same payment a
 repeat the same call under the same key. So nothing here is protected by more than the compare-and-swap in `commit`.
 """
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from contracts.replies import NextAction, Refusal, RefusalCode, Reply, Verdict
 from contracts.views import DisputeView, RefundView
@@ -37,6 +35,7 @@ from worker.domain.payment import decide
 from worker.domain.policy import Policy
 from worker.domain.record import Outcome, Payment, Status, payment_id
 from worker.errors import StepsExhausted
+from worker.lanes import Lanes
 
 MAX_STEPS = 60
 """Decisions for one message. The longest honest run: eleven calls and a few reads."""
@@ -46,8 +45,6 @@ MAX_LOST_RACES = 500
 
 CLOCK_SKEW = timedelta(minutes=10)
 """How far a sender's clock may be from ours."""
-
-Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +77,6 @@ class Report:
     told: list[str] = field(default_factory=list)
 
 
-class Lanes:
-    """Within this process, messages of one order queue behind each other. Saves conflicts; nothing relies on it."""
-
-    def __init__(self) -> None:
-        self._locks: dict[str, tuple[asyncio.Lock, int]] = {}
-
-    @asynccontextmanager
-    async def lane(self, key: str) -> AsyncIterator[None]:
-        """Hold the lane of `key`; it is forgotten when nobody waits."""
-        lock, users = self._locks.get(key, (asyncio.Lock(), 0))
-        self._locks[key] = (lock, users + 1)
-        try:
-            async with lock:
-                yield
-        finally:
-            lock, users = self._locks[key]
-            if users == 1:
-                del self._locks[key]
-            else:
-                self._locks[key] = (lock, users - 1)
-
-
 def lane_of(payment: str) -> str:
     """All payments of an order share a lane: their ids share the hash of the order id."""
     return payment.rpartition("_")[0]
@@ -116,7 +91,7 @@ class Handler:
         gateway: ports.Gateway,
         outbox: ports.Outbox,
         customers: ports.Customers,
-        clock: Clock,
+        clock: ports.Clock,
         *,
         policy: Policy = policy.DEFAULT,
     ) -> None:

@@ -1,16 +1,21 @@
-"""What the loop needs from the outside. The real ones are in adapters/, the in-memory ones in tests/fakes.py; both
-pass the same conformance suite.
+"""What the loops need from the outside. The real ones are in adapters/, the in-memory ones in tests/fakes.py and
+tests/fake_customers.py; both pass the same conformance suite.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
 from contracts.replies import Reply
 from worker.domain.archive import Surplus
+from worker.domain.customers.messages import CustomerAnswer, CustomerRead, CustomerReadFailed
+from worker.domain.customers.record import Customer, CustomerCall
 from worker.domain.messages import Answer, IntentSeen, ReadFailed
 from worker.domain.record import Address, Announced, Call, Payment
+
+Clock = Callable[[], datetime]
+"""Now, in UTC, no finer than the database keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,14 @@ class Ignored:
     intent_id: str | None = None
 
 
-class Store(Protocol):
+class Refusals(Protocol):
+    """Where a refusal is kept that has no document of its own."""
+
+    async def record_refusal(self, refusal: Refusal) -> None:
+        """Keep it; harmless to repeat."""
+
+
+class Store(Refusals, Protocol):
     """One document per payment. Raises StoreUnavailable when the database does not answer."""
 
     async def by_id(self, payment_id: str) -> Payment | None: ...
@@ -80,9 +92,6 @@ class Store(Protocol):
 
     async def due(self, now: datetime, limit: int) -> list[str]:
         """Ids of the payments whose `check_at` has come, the longest overdue first."""
-
-    async def record_refusal(self, refusal: Refusal) -> None:
-        """Keep a refusal that has no payment; harmless to repeat."""
 
     async def refusal(self, message_id: str) -> Refusal | None:
         """The refusal that was recorded for a command, if any: it is final, whatever has come since."""
@@ -129,7 +138,54 @@ class Customers(Protocol):
         """
 
 
-class Outbox(Protocol):
+class CustomerStore(Protocol):
+    """One document per user. Raises StoreUnavailable when the database does not answer."""
+
+    async def by_id(self, customer_id: str) -> Customer | None: ...
+
+    async def by_stripe_id(self, stripe_id: str) -> Customer | None: ...
+
+    async def commit(self, before: Customer | None, after: Customer) -> Customer | None:
+        """Write one step by compare-and-swap on the version; None when another writer was first.
+
+        Returns the record as it is now stored, with its new version. `before` None inserts.
+        """
+
+    async def due(self, now: datetime, limit: int) -> list[str]:
+        """Ids of the customers whose `check_at` has come, the longest overdue first."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupSecret:
+    """A SetupIntent's client secret; None once there is nothing left for the user to confirm."""
+
+    value: str | None = field(repr=False)
+
+
+class CustomerGateway(Protocol):
+    """Stripe. Never raises for what Stripe or the network does: every outcome is a value."""
+
+    async def send(self, call: CustomerCall, customer: Customer, chained: int) -> CustomerAnswer:
+        """Perform one call under its key with its exact parameters; `chained` is handed back with the answer."""
+
+    async def read(self, stripe_id: str, version: int) -> CustomerRead | CustomerReadFailed:
+        """Retrieve a customer and its payment methods, the newest first; it counts only for the version loaded before."""
+
+    async def find(self, call: CustomerCall, customer: Customer) -> CustomerAnswer:
+        """Look for the customer of a create around each of its sends, by matching metadata in Stripe's list."""
+
+    async def secret(self, setup_intent: str) -> SetupSecret | CustomerReadFailed:
+        """Read a SetupIntent again for its client secret."""
+
+
+class Replies(Protocol):
+    """Tells those who asked."""
+
+    async def reply(self, address: Address, reply: Reply) -> None:
+        """Answer a requester, best effort."""
+
+
+class Outbox(Replies, Protocol):
     """Tells the world. Events are durable in the document: a publish that fails is repeated by the relay's sweep."""
 
     async def publish(self, payment: Payment, events: Sequence[Announced]) -> int:
@@ -137,6 +193,3 @@ class Outbox(Protocol):
 
         Returns how many went out now: what waits only for its mark is not sent again.
         """
-
-    async def reply(self, address: Address, reply: Reply) -> None:
-        """Answer a requester, best effort."""

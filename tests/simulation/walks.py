@@ -10,8 +10,8 @@ from worker.adapters.stripe_events import Page
 from worker.coverage import Listed, Traces
 from worker.domain.messages import IntentSeen, News
 from worker.errors import StripeUnavailable
-from worker.handler import Clock
 from worker.jobs.coverage import CoverageWalk
+from worker.ports import Clock
 
 EVERY_S = 20.0
 """Virtual seconds between two walks: a run lasts for minutes, and has days skipped in it."""

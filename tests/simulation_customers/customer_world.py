@@ -13,7 +13,7 @@ from contracts.replies import Verdict
 from tests.fake_customers import FakeCustomerGateway, FakeCustomerStripe, MemoryCustomerStore, MemoryReplies
 from tests.simulation.chance import Chance, Clock
 from tests.unit.customers.customer_making import DEPLOYMENT, NOW, detach, set_default, set_up
-from worker.customers import CustomerHandler, SetupSecret
+from worker.customers import CustomerHandler
 from worker.domain.customers.messages import (
     CustomerAnswer,
     CustomerChanged,
@@ -24,6 +24,7 @@ from worker.domain.customers.messages import (
 from worker.domain.customers.record import Customer, CustomerCall, CustomerStatus, customer_id
 from worker.errors import StoreUnavailable
 from worker.jobs.sweeper import Sweeper
+from worker.ports import SetupSecret
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ ASKS = 5
 
 
 class HostileCustomerStore:
-    """See customers.CustomerStore: a database over a network, whose answers get lost before and after the work."""
+    """See ports.CustomerStore: a database over a network, whose answers get lost before and after the work."""
 
     def __init__(self, store: MemoryCustomerStore, chance: Chance) -> None:
         self._store = store
@@ -69,7 +70,7 @@ class HostileCustomerStore:
 
 
 class HostileCustomerGateway:
-    """See customers.CustomerGateway: Stripe far away. The request is on its way for a while, and so is the answer."""
+    """See ports.CustomerGateway: Stripe far away. The request is on its way for a while, and so is the answer."""
 
     def __init__(self, stripe: FakeCustomerStripe, clock: Clock, chance: Chance) -> None:
         self._gateway = FakeCustomerGateway(stripe, clock, chance.fault)

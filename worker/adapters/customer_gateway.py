@@ -15,18 +15,18 @@ import stripe
 from worker.adapters.customer_translate import bears_mark, methods_of
 from worker.adapters.gateway import DEADLINE_S, FIND_AROUND, FIND_DEADLINE_S, PAGE_PAUSE_S, PAGE_TRIES, classify
 from worker.adapters.snapshots import Unreadable, id_of
-from worker.customers import SetupSecret
 from worker.domain.customers.limits import MAX_METHODS
 from worker.domain.customers.messages import CustomerAnswer, CustomerRead, CustomerReadFailed
 from worker.domain.customers.record import Customer, CustomerCall, CustomerOperation
 from worker.domain.messages import Result, StripeProblem
+from worker.ports import SetupSecret
 
 CONFIRMABLE = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})
 """SetupIntents that a user can still do something about."""
 
 
 class StripeCustomerGateway:
-    """See customers.CustomerGateway."""
+    """See ports.CustomerGateway."""
 
     def __init__(self, client: stripe.StripeClient) -> None:
         self._v1 = client.v1

@@ -30,7 +30,7 @@ _SCALARS = tuple(field.name for field in fields(Customer) if field.name not in {
 
 
 class MongoCustomerStore:
-    """See customers.CustomerStore."""
+    """See ports.CustomerStore."""
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._customers: AsyncCollection[Document] = database["customers"]

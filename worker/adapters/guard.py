@@ -2,12 +2,11 @@
 
 from worker.adapters.budget import OF_CALL, OF_CUSTOMER_CALL, Priority
 from worker.adapters.line import Kept, Line
-from worker.customers import CustomerGateway, SetupSecret
 from worker.domain.customers.messages import CustomerAnswer, CustomerRead, CustomerReadFailed
 from worker.domain.customers.record import Customer, CustomerCall
 from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result, StripeProblem
 from worker.domain.record import Call, Payment
-from worker.ports import Gateway, Owner
+from worker.ports import CustomerGateway, Gateway, Owner, SetupSecret
 
 TEXTS = {
     Kept.BUDGET: "no place in the budget of requests in time",
@@ -48,7 +47,7 @@ class GuardedGateway:
 
 
 class GuardedCustomerGateway:
-    """See customers.CustomerGateway."""
+    """See ports.CustomerGateway."""
 
     def __init__(self, inner: CustomerGateway, line: Line) -> None:
         self._inner = inner

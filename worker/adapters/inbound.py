@@ -18,8 +18,8 @@ from worker.domain.messages import ReadFailed
 from worker.domain.record import Address, Outcome, Payment
 from worker.erasure import Erasure
 from worker.errors import StripeUnavailable
-from worker.handler import Clock, Handler, Report
-from worker.ports import Gateway, Ignored, Outbox, Owner, Refusal, Store
+from worker.handler import Handler, Report
+from worker.ports import Clock, Gateway, Ignored, Outbox, Owner, Refusal, Store
 
 Story = Report | CustomerReport
 

@@ -21,7 +21,7 @@ from contracts.transport import Published, Stored
 from worker.adapters.stripe_events import Page, PlaceGone
 from worker.coverage import HORIZON, Home, Listed, Traces
 from worker.errors import StoreUnavailable, StripeUnavailable
-from worker.handler import Clock
+from worker.ports import Clock
 
 GRACE = timedelta(minutes=2)
 """A webhook takes seconds; only after this is it put back. One that comes later still is a duplicate."""

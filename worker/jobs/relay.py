@@ -6,8 +6,7 @@ from datetime import timedelta
 import structlog
 
 from worker.errors import StoreUnavailable
-from worker.handler import Clock
-from worker.ports import Outbox, Store
+from worker.ports import Clock, Outbox, Store
 
 EVERY_S = 2.0
 OLDER_THAN = timedelta(seconds=10)

@@ -17,7 +17,7 @@ import structlog
 
 from worker.domain.record import Payment
 from worker.errors import StepsExhausted, StoreUnavailable
-from worker.handler import Clock
+from worker.ports import Clock
 from worker.stats import Tally, count, quarters
 
 EVERY = timedelta(seconds=10)

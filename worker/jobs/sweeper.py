@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import structlog
 
 from worker.errors import StoreUnavailable, WorkerError
-from worker.handler import Clock
+from worker.ports import Clock
 
 EVERY_S = 0.5
 AT_ONCE = 20

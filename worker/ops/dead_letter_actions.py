@@ -14,10 +14,10 @@ from worker.adapters.documents import Document
 from worker.adapters.reviews import MongoReviews
 from worker.adapters.store import MongoStore
 from worker.dead_letter import Cause, DeadLetter, Wanted, add, ranked
-from worker.handler import Clock
 from worker.ops import screen
 from worker.ops.rehearsal import NOT_REPLAYED, Rehearsal, Rehearsed
 from worker.ops.replaying import replay
+from worker.ports import Clock
 
 SHOWN = 5
 """Payments named in a cell; all of them, up to dead_letter.NAMED, are in the JSON."""

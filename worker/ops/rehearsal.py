@@ -28,8 +28,8 @@ from worker.domain.policy import Policy
 from worker.domain.record import Address, Announced, Call, Payment, Status
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable
-from worker.handler import Clock, Handler
-from worker.ports import Ignored, Mark, Refusal
+from worker.handler import Handler
+from worker.ports import Clock, Ignored, Mark, Refusal
 
 NOT_REPLAYED = "not replayed"
 BACK_AGAIN = "back again"
@@ -194,7 +194,7 @@ class ReadOnlyStore:
 
 
 class ReadOnlyCustomers:
-    """See customers.CustomerStore."""
+    """See ports.CustomerStore."""
 
     def __init__(self, inner: MongoCustomerStore, steps: Steps) -> None:
         self._inner = inner
@@ -214,7 +214,7 @@ class ReadOnlyCustomers:
 
 
 class NoStripe:
-    """See ports.Gateway and customers.CustomerGateway. Where Stripe is asked, the rehearsal ends."""
+    """See ports.Gateway and ports.CustomerGateway. Where Stripe is asked, the rehearsal ends."""
 
     async def send(self, call: Call | CustomerCall, record: Payment | Customer, chained: int) -> NoReturn:
         del record, chained

@@ -18,7 +18,7 @@ from worker.adapters.customer_gateway import StripeCustomerGateway
 from worker.adapters.customer_store import MongoCustomerStore
 from worker.adapters.gateway import API_VERSION, RETRIES, TRY_S
 from worker.adapters.store import open_client
-from worker.customers import CustomerGateway, CustomerStore
+from worker.ports import CustomerGateway, CustomerStore
 
 KEY = "sk_test_123"
 SIMULATED = MappingProxyType(

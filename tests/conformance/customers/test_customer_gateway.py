@@ -16,7 +16,6 @@ from tests.unit.customers.customer_making import (
     set_default,
     set_up,
 )
-from worker.customers import SetupSecret
 from worker.domain.customers.effects import SendCall
 from worker.domain.customers.machine import decide
 from worker.domain.customers.messages import (
@@ -29,6 +28,7 @@ from worker.domain.customers.messages import (
 )
 from worker.domain.customers.record import Customer, CustomerCall
 from worker.domain.messages import Result
+from worker.ports import SetupSecret
 
 UNKNOWNS = (Fault.LOST_BEFORE, Fault.LOST_AFTER, Fault.UNAVAILABLE)
 

@@ -13,9 +13,9 @@ from tests.unit.customers.customer_making import CUS, CUSTOMER, NOW, CustomerSto
 from tests.unit.customers.customer_representatives import records
 from worker.adapters.customer_store import MongoCustomerStore
 from worker.adapters.store import open_client
-from worker.customers import CustomerStore
 from worker.domain.customers.record import Customer, CustomerStatus
 from worker.errors import StoreUnavailable
+from worker.ports import CustomerStore
 
 STORED = [status for status in CustomerStatus if status is not CustomerStatus.NEW]
 

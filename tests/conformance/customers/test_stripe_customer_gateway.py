@@ -30,7 +30,6 @@ from tests.unit.customers.customer_making import (
 from worker.adapters.customer_gateway import StripeCustomerGateway
 from worker.adapters.customer_translate import EVENTS, customer_event
 from worker.adapters.gateway import TRY_S
-from worker.customers import SetupSecret
 from worker.domain.customers.messages import (
     CustomerAnswer,
     CustomerChanged,
@@ -40,6 +39,7 @@ from worker.domain.customers.messages import (
 )
 from worker.domain.customers.record import CustomerCall, SavedMethod
 from worker.domain.messages import Result
+from worker.ports import SetupSecret
 
 MARK = {"metadata[customer_id]": CUSTOMER, "metadata[deployment]": DEPLOYMENT}
 

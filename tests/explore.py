@@ -24,17 +24,7 @@ from tests.fake_stripe import DECLINING, VISA, FakeStripe
 from tests.promises import assert_announced_has_happened, assert_money_moves_once, assert_settled
 from tests.unit.worker.making import AMOUNT, DEPLOYMENT, NOW, cancel, cancel_order, capture, confirm, create, refund
 from worker.domain.effects import Effect, Find, Read, Send
-from worker.domain.messages import (
-    Answer,
-    Cancel,
-    CommandMessage,
-    Create,
-    IntentSeen,
-    Message,
-    ReadFailed,
-    Result,
-    Tick,
-)
+from worker.domain.messages import Answer, Cancel, CommandMessage, Create, IntentSeen, Message, ReadFailed, Result, Tick
 from worker.domain.order import choose
 from worker.domain.payment import decide
 from worker.domain.record import Payment

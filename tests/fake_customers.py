@@ -10,7 +10,8 @@ from tests.fake_stripe import KEYS_KEPT, Fault
 from worker.domain.customers.limits import MAX_METHODS
 from worker.domain.customers.messages import CustomerAnswer, CustomerChanged, CustomerRead, CustomerReadFailed
 from worker.domain.customers.record import Customer, CustomerCall, CustomerOperation, SavedMethod
-from worker.domain.messages import Result, StripeProblem
+from worker.domain.facts import StripeProblem
+from worker.domain.messages import Result
 from worker.domain.record import Address
 from worker.errors import StoreUnavailable
 from worker.ports import Refusal, SetupSecret

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
-from worker.domain.messages import DisputeFact, RefundFact
+from worker.domain.facts import DisputeFact, RefundFact
 
 
 @dataclass

@@ -12,24 +12,17 @@ from typing import Any
 
 from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
 from tests.fake_money import HeldDispute, HeldRefund
-from worker.domain.messages import (
-    Charge as ChargeFact,
-)
+from worker.domain.facts import Charge as ChargeFact
+from worker.domain.facts import Decline, DisputeFact, Intent, Ledger, RefundFact, StripeProblem
 from worker.domain.messages import (
     ChargeSeen,
-    Decline,
-    DisputeFact,
     DisputeSeen,
-    Intent,
     IntentSeen,
-    Ledger,
     News,
-    RefundFact,
     RefundSeen,
     RefundTotal,
     Result,
     ReviewSeen,
-    StripeProblem,
     WarningSeen,
 )
 from worker.domain.record import Call, Operation, Status

@@ -17,13 +17,13 @@ from worker.domain import policy
 from worker.domain.announce import dispute_view, refund_view, view
 from worker.domain.archive import surplus
 from worker.domain.effects import Decision, Effect, Ensure, Find, Read, Send, Told
+from worker.domain.facts import Intent
 from worker.domain.messages import (
     Answer,
     Cancel,
     Command,
     Create,
     CustomerSeen,
-    Intent,
     IntentSeen,
     Message,
     News,

@@ -238,7 +238,7 @@ DECIDING = (
     Safeguard(
         name="client secrets are not printed",
         promise="Rule 25: no log and no error shows the client secret of what is being handled",
-        file="worker/domain/messages.py",
+        file="worker/domain/facts.py",
         old="    client_secret: str | None = field(default=None, repr=False, compare=False)\n",
         new="    client_secret: str | None = field(default=None, compare=False)\n",
         tests=(f"{WORKER}/test_core_news.py::test_no_secret_is_kept",),

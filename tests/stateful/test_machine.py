@@ -31,14 +31,7 @@ from tests.unit.worker.making import (
     refund,
     resolve,
 )
-from worker.domain.messages import (
-    Cancel,
-    Command,
-    Create,
-    Message,
-    News,
-    Tick,
-)
+from worker.domain.messages import Cancel, Command, Create, Message, News, Tick
 from worker.domain.record import FINAL, Payment, Status
 
 AT_MOST = 25

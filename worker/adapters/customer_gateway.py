@@ -18,7 +18,8 @@ from worker.adapters.snapshots import Unreadable, id_of
 from worker.domain.customers.limits import MAX_METHODS
 from worker.domain.customers.messages import CustomerAnswer, CustomerRead, CustomerReadFailed
 from worker.domain.customers.record import Customer, CustomerCall, CustomerOperation
-from worker.domain.messages import Result, StripeProblem
+from worker.domain.facts import StripeProblem
+from worker.domain.messages import Result
 from worker.ports import SetupSecret
 
 CONFIRMABLE = frozenset({"requires_payment_method", "requires_confirmation", "requires_action"})

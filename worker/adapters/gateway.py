@@ -14,7 +14,8 @@ import stripe
 import structlog
 
 from worker.adapters.snapshots import Unreadable, decline_of, dispute_of, intent_of, owner_of, refund_of
-from worker.domain.messages import Answer, Intent, IntentSeen, Ledger, ReadFailed, Result, StripeProblem
+from worker.domain.facts import Intent, Ledger, StripeProblem
+from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result
 from worker.domain.record import Call, Operation, Payment
 from worker.ports import Owner
 

@@ -4,7 +4,8 @@ from worker.adapters.budget import OF_CALL, OF_CUSTOMER_CALL, Priority
 from worker.adapters.line import Kept, Line
 from worker.domain.customers.messages import CustomerAnswer, CustomerRead, CustomerReadFailed
 from worker.domain.customers.record import Customer, CustomerCall
-from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result, StripeProblem
+from worker.domain.facts import StripeProblem
+from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result
 from worker.domain.record import Call, Payment
 from worker.ports import CustomerGateway, Gateway, Owner, SetupSecret
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
-from worker.domain.messages import Charge, Decline, DisputeFact, Intent, RefundFact
+from worker.domain.facts import Charge, Decline, DisputeFact, Intent, RefundFact
 from worker.domain.record import Status
 from worker.ports import Owner
 

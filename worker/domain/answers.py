@@ -8,7 +8,8 @@ from contracts import events
 from contracts.replies import RefusalCode
 from worker.domain import calls, disputes, heads, limits, news, refunds, watch
 from worker.domain.announce import attempt_view
-from worker.domain.messages import Answer, Decline, Intent, ReadFailed, Result, StripeProblem
+from worker.domain.facts import Decline, Intent, StripeProblem
+from worker.domain.messages import Answer, ReadFailed, Result
 from worker.domain.record import Attempt, Call, Operation, Outcome, Refused, Status
 from worker.domain.step import Step
 

@@ -11,7 +11,8 @@ from contracts import events
 from contracts.replies import RefusalCode
 from worker.domain import calls, limits, watch
 from worker.domain.announce import dispute_view
-from worker.domain.messages import Accept, DisputeFact, DisputeSeen, Evidence
+from worker.domain.facts import DisputeFact
+from worker.domain.messages import Accept, DisputeSeen, Evidence
 from worker.domain.parts import ANSWERABLE, DISPUTE_RANK, FUNDS_RANK, Dispute
 from worker.domain.record import Operation
 from worker.domain.step import Step

@@ -1,7 +1,6 @@
 """The inputs of `decide`: commands, Stripe's news, Stripe's answers, and the clock. All frozen, all free of secrets.
 
-`client_secret` and `redirect_url` of an intent are the exception: they pass through to the requester's reply and are
-neither compared, printed nor stored.
+The exception is what an intent brings for its requester's reply alone (facts.py).
 """
 
 from dataclasses import dataclass, field
@@ -10,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.commands import CancelReason, CaptureMethod, RefundReason, Resolution
-from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
-from worker.domain.record import Address, Status, Trace
+from worker.domain.facts import Charge, Decline, DisputeFact, Intent, Ledger, RefundFact, StripeProblem
+from worker.domain.record import Address, Trace
 
 
 class Kind(StrEnum):
@@ -153,80 +152,6 @@ class Erase(Privileged):
 Command = Create | Confirm | Cancel | Capture | RefundWanted | Evidence | Accept | Resolve | Erase
 
 
-@dataclass(frozen=True, slots=True)
-class Decline:
-    """Why an attempt failed, as Stripe says it. `charge_id` is None when no charge was made (3-D Secure failed)."""
-
-    code: str | None
-    decline_code: str | None
-    message: str | None
-    charge_id: str | None = None
-    payment_method_id: str | None = None
-    payment_method_type: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Charge:
-    """What a charge says beside its outcome; `capture_before` of a held one."""
-
-    id: str
-    receipt_url: str | None = None
-    capture_before: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RefundFact:
-    """A refund at Stripe at one moment. `refund_id` and `payment_id` are our names in its metadata, if we made it."""
-
-    id: str
-    amount: int
-    status: RefundStatus
-    refund_id: str | None = None
-    payment_id: str | None = None
-    reason: str | None = None
-    failure: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class DisputeFact:
-    """A dispute at Stripe at one moment."""
-
-    id: str
-    amount: int
-    status: DisputeStatus
-    reason: str | None = None
-    funds: DisputeFunds = DisputeFunds.UNTOUCHED
-    due_by: datetime | None = None
-    submitted: bool = False
-    charge_id: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ledger:
-    """All refunds and disputes of an intent, as a read finds them."""
-
-    refunds: tuple[RefundFact, ...] = ()
-    disputes: tuple[DisputeFact, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A PaymentIntent at one moment: from a webhook, a read or an answer. `charge` where Stripe was asked to expand it."""
-
-    id: str
-    status: Status
-    amount: int
-    amount_received: int
-    currency: str
-    latest_charge_id: str | None = None
-    decline: Decline | None = None
-    cancellation_reason: str | None = None
-    action: str | None = None
-    charge: Charge | None = None
-    client_secret: str | None = field(default=None, repr=False, compare=False)
-    redirect_url: str | None = field(default=None, repr=False, compare=False)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewsMessage:
     """What all of Stripe's news brings."""
@@ -301,16 +226,6 @@ class ReviewSeen(NewsMessage):
     review_id: str
     open: bool
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StripeProblem:
-    """What Stripe said when it did not do it. `message` is Stripe's; it names parameters, never secrets."""
-
-    code: str
-    message: str
-    field: str | None = None
-    decline: Decline | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ from contracts import events
 from contracts.events import Case
 from worker.domain import calls, concerns, limits, watch
 from worker.domain.announce import OF_STATUS, attempt_view
-from worker.domain.messages import Charge, Decline, Intent
+from worker.domain.facts import Charge, Decline, Intent
 from worker.domain.record import FINAL, UNPAID, Attempt, Call, Operation, Status
 from worker.domain.step import Step
 

@@ -36,14 +36,13 @@ from worker.domain import (
     watch,
 )
 from worker.domain.effects import Decision
+from worker.domain.facts import Intent, Ledger
 from worker.domain.messages import (
     ChargeSeen,
     DisputeSeen,
-    Intent,
     IntentChanged,
     IntentSeen,
     Kind,
-    Ledger,
     Message,
     RefundSeen,
     RefundTotal,

@@ -13,7 +13,8 @@ from contracts.replies import RefusalCode
 from contracts.views import RefundStatus
 from worker.domain import calls, concerns, limits, reservation, watch
 from worker.domain.announce import refund_view
-from worker.domain.messages import RefundFact, RefundSeen, RefundTotal, RefundWanted
+from worker.domain.facts import RefundFact
+from worker.domain.messages import RefundSeen, RefundTotal, RefundWanted
 from worker.domain.parts import REFUND_RANK, Refund
 from worker.domain.record import Operation
 from worker.domain.step import Step

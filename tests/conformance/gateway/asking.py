@@ -9,7 +9,8 @@ from tests.conformance.gateway.conftest import Subject
 from tests.fake_stripe import VISA
 from tests.unit.worker.making import confirm, create
 from worker.domain.effects import Send
-from worker.domain.messages import Answer, Command, Create, IntentSeen, Ledger, Result
+from worker.domain.facts import Ledger
+from worker.domain.messages import Answer, Command, Create, IntentSeen, Result
 from worker.domain.payment import decide
 from worker.domain.record import Call, Payment, Status
 

@@ -9,7 +9,8 @@ from tests.conformance.gateway.asking import asked, intent_of, ledger, paid, rea
 from tests.conformance.gateway.conftest import Subject
 from tests.fake_stripe import UNCODED, Fault
 from tests.unit.worker.making import AMOUNT, accept, evidence
-from worker.domain.messages import Accept, Answer, DisputeFact, Evidence, Result
+from worker.domain.facts import DisputeFact
+from worker.domain.messages import Accept, Answer, Evidence, Result
 from worker.domain.payment import decide
 from worker.domain.record import Payment
 

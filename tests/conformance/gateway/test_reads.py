@@ -20,7 +20,8 @@ from tests.conformance.gateway.asking import (
 from tests.conformance.gateway.conftest import Subject
 from tests.fake_stripe import AUTHENTICATION_REQUIRED, CHALLENGING, DECLINING, SLOW_REFUND, VISA
 from tests.unit.worker.making import AMOUNT, capture, confirm, refund
-from worker.domain.messages import Ledger, Result
+from worker.domain.facts import Ledger
+from worker.domain.messages import Result
 from worker.domain.record import Payment, Status
 
 

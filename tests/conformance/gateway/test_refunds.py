@@ -19,7 +19,8 @@ from tests.conformance.gateway.asking import (
 from tests.conformance.gateway.conftest import Subject
 from tests.fake_stripe import SLOW_REFUND, UNCODED, Fault
 from tests.unit.worker.making import AMOUNT, cancel, refund
-from worker.domain.messages import Answer, RefundFact, Result
+from worker.domain.facts import RefundFact
+from worker.domain.messages import Answer, Result
 from worker.domain.record import Payment, Status
 
 MORE_THAN_IS_LEFT = (Result.CONFLICT, UNCODED)

@@ -22,7 +22,8 @@ from worker.domain.customers.messages import (
     SetUp,
 )
 from worker.domain.customers.record import Customer, CustomerCall, CustomerStatus, SavedMethod, customer_id
-from worker.domain.messages import Result, StripeProblem
+from worker.domain.facts import StripeProblem
+from worker.domain.messages import Result
 from worker.domain.record import Address
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

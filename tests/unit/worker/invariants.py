@@ -5,7 +5,8 @@ from datetime import datetime
 
 from worker.domain import limits
 from worker.domain.effects import Decision, Find, Read, Send
-from worker.domain.messages import Answer, Intent, IntentSeen, Message, kind_of
+from worker.domain.facts import Intent
+from worker.domain.messages import Answer, IntentSeen, Message, kind_of
 from worker.domain.payment import TRANSITIONS, Rule
 from worker.domain.record import Operation, Outcome, Payment, Status
 

@@ -10,34 +10,28 @@ from contracts.replies import RefusalCode, Verdict
 from contracts.views import DisputeStatus, RefundStatus
 from tests.unit.worker.invariants import check
 from worker.domain.effects import Decision
+from worker.domain.facts import Charge, Decline, DisputeFact, Intent, Ledger, RefundFact, StripeProblem
 from worker.domain.messages import (
     Accept,
     Answer,
     Cancel,
     Capture,
-    Charge,
     ChargeSeen,
     Confirm,
     Create,
-    Decline,
-    DisputeFact,
     DisputeSeen,
     Erase,
     Evidence,
-    Intent,
     IntentChanged,
     IntentSeen,
-    Ledger,
     Message,
     ReadFailed,
-    RefundFact,
     RefundSeen,
     RefundTotal,
     RefundWanted,
     Resolve,
     Result,
     ReviewSeen,
-    StripeProblem,
     Tick,
     WarningSeen,
 )

@@ -39,8 +39,9 @@ from tests.unit.worker.making import (
     unauthenticated,
     warning,
 )
+from worker.domain.facts import Ledger, StripeProblem
 from worker.domain.limits import KEY_LIFETIME
-from worker.domain.messages import Answer, CustomerSeen, Ledger, Message, ReadFailed, Result, StripeProblem, Tick
+from worker.domain.messages import Answer, CustomerSeen, Message, ReadFailed, Result, Tick
 from worker.domain.record import Call, Operation, Payment, Status
 
 STRIPES = tuple(status for status in Status if status not in {Status.NEW, Status.CREATING, Status.FAILED})

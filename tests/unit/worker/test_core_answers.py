@@ -22,7 +22,8 @@ from tests.unit.worker.making import (
 )
 from worker.domain import limits
 from worker.domain.effects import Decision, Find, Read, Send
-from worker.domain.messages import Decline, Result, StripeProblem
+from worker.domain.facts import Decline, StripeProblem
+from worker.domain.messages import Result
 from worker.domain.record import Operation, Status
 
 MINUTE = timedelta(minutes=1)

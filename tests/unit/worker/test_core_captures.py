@@ -33,7 +33,8 @@ from tests.unit.worker.making import (
 )
 from worker.domain import limits
 from worker.domain.effects import Decision, Read, Send
-from worker.domain.messages import Charge, Ledger, Message, Result
+from worker.domain.facts import Charge, Ledger
+from worker.domain.messages import Message, Result
 from worker.domain.record import Outcome, Status
 
 HELD, SUCCEEDED, CANCELED = Status.REQUIRES_CAPTURE, Status.SUCCEEDED, Status.CANCELED

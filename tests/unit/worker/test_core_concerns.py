@@ -37,7 +37,8 @@ from tests.unit.worker.making import (
 )
 from worker.domain import limits
 from worker.domain.effects import Decision, Send
-from worker.domain.messages import Ledger, Message, Result
+from worker.domain.facts import Ledger
+from worker.domain.messages import Message, Result
 from worker.domain.policy import ANSWER_WITHIN, COURSES, Course, Policy
 from worker.domain.record import Outcome, Status
 

@@ -31,7 +31,8 @@ from tests.unit.worker.making import (
 )
 from worker.domain import limits
 from worker.domain.effects import Decision, Read, Send
-from worker.domain.messages import DisputeFact, Ledger, Message, Result
+from worker.domain.facts import DisputeFact, Ledger
+from worker.domain.messages import Message, Result
 from worker.domain.parts import ANSWERABLE, CLOSED, DISPUTE_RANK, HOLDS_MONEY
 from worker.domain.record import Outcome, Status
 

@@ -26,7 +26,8 @@ from tests.unit.worker.making import (
 )
 from worker.domain import limits
 from worker.domain.effects import Read, Send
-from worker.domain.messages import ChargeSeen, IntentSeen, Message, Result, StripeProblem
+from worker.domain.facts import StripeProblem
+from worker.domain.messages import ChargeSeen, IntentSeen, Message, Result
 from worker.domain.record import Operation, Outcome, Status
 
 PAYABLE = [Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION, Status.REQUIRES_ACTION, Status.PROCESSING]

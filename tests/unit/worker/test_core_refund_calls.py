@@ -20,7 +20,8 @@ from tests.unit.worker.making import (
 )
 from worker.domain import limits
 from worker.domain.effects import Read, Send
-from worker.domain.messages import DisputeFact, Ledger, RefundFact, Result
+from worker.domain.facts import DisputeFact, Ledger, RefundFact
+from worker.domain.messages import Result
 from worker.domain.record import Status
 
 Unsettle = Callable[[Story], None]

@@ -28,7 +28,8 @@ from tests.unit.worker.making import (
 )
 from worker.domain import limits
 from worker.domain.effects import Read
-from worker.domain.messages import Answer, Ledger, Message, RefundFact, RefundSeen, RefundTotal, Result
+from worker.domain.facts import Ledger, RefundFact
+from worker.domain.messages import Answer, Message, RefundSeen, RefundTotal, Result
 from worker.domain.parts import REFUND_RANK
 from worker.domain.record import Outcome, Payment, Status
 

@@ -36,7 +36,8 @@ from tests.unit.worker.making import (
 )
 from worker.domain import limits
 from worker.domain.effects import Decision, Send
-from worker.domain.messages import Ledger, Result
+from worker.domain.facts import Ledger
+from worker.domain.messages import Result
 from worker.domain.record import Operation, Outcome, Status
 
 MINUTE = timedelta(minutes=1)

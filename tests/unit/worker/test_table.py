@@ -7,17 +7,7 @@ import pytest
 
 from tests.unit.worker.making import Story, committed, decided, seen, story
 from tests.unit.worker.representatives import MOMENTS, STRIPES, messages, records
-from worker.domain.messages import (
-    Cancel,
-    CommandMessage,
-    Create,
-    Kind,
-    Message,
-    NewsMessage,
-    Result,
-    Tick,
-    kind_of,
-)
+from worker.domain.messages import Cancel, CommandMessage, Create, Kind, Message, NewsMessage, Result, Tick, kind_of
 from worker.domain.payment import TRANSITIONS, Rule
 from worker.domain.record import CallState, Outcome, Payment, Status
 

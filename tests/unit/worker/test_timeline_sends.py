@@ -7,7 +7,8 @@ import pytest
 from tests.unit.worker.making import SECOND, Story, create
 from worker.adapters.line import Kept
 from worker.adapters.stories import Story as Told
-from worker.domain.messages import Answer, Result, StripeProblem, Tick
+from worker.domain.facts import StripeProblem
+from worker.domain.messages import Answer, Result, Tick
 from worker.ops.timeline import STRIPE, Row, rows
 
 LATER = timedelta(minutes=20)

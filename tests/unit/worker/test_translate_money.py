@@ -15,13 +15,12 @@ from tests.unit.worker.making import SECOND, story
 from tests.unit.worker.stripe_events import Json, about, events
 from worker.adapters import translate
 from worker.adapters.translate import StripeEvent
+from worker.domain.facts import DisputeFact, RefundFact
 from worker.domain.messages import (
     ChargeSeen,
-    DisputeFact,
     DisputeSeen,
     IntentChanged,
     IntentSeen,
-    RefundFact,
     RefundSeen,
     RefundTotal,
     ReviewSeen,

@@ -10,7 +10,8 @@ from worker.domain.customers.effects import CustomerTold
 from worker.domain.customers.messages import CustomerAnswer
 from worker.domain.customers.record import ON_A_METHOD, CustomerCall, CustomerOperation, CustomerStatus
 from worker.domain.customers.step import OWN, CustomerStep
-from worker.domain.messages import Result, StripeProblem
+from worker.domain.facts import StripeProblem
+from worker.domain.messages import Result
 from worker.domain.record import Refused
 
 KEYS_REFUSED_WAIT = timedelta(minutes=1)

@@ -10,7 +10,8 @@ from typing import Any
 
 from contracts.commands import FutureUsage
 from worker.domain.customers.record import SavedMethod
-from worker.domain.messages import CommandMessage, Result, StripeProblem
+from worker.domain.facts import StripeProblem
+from worker.domain.messages import CommandMessage, Result
 
 
 class CustomerKind(StrEnum):

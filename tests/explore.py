@@ -20,7 +20,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from contracts.commands import CaptureMethod
 from tests.exploring import states
-from tests.fake_stripe import DECLINING, VISA, FakeStripe
+from tests.fake_account import DECLINING, VISA
+from tests.fake_stripe import FakeStripe
 from tests.promises import assert_announced_has_happened, assert_money_moves_once, assert_settled
 from tests.unit.worker.making import AMOUNT, DEPLOYMENT, NOW, cancel, cancel_order, capture, confirm, create, refund
 from worker.domain.effects import Effect, Find, Read, Send

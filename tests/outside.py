@@ -5,7 +5,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from contracts.views import DisputeStatus, RefundStatus
-from tests.fake_stripe import FakeStripe, Held
+from tests.fake_money import Held
+from tests.fake_stripe import FakeStripe
 
 Act = Callable[[], object]
 

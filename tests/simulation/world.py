@@ -11,7 +11,8 @@ from typing import Any
 from contracts.commands import CaptureMethod, Resolution
 from contracts.events import Case, Remedy
 from contracts.replies import Verdict
-from tests.fake_stripe import CANCELABLE, METHODS, FakeStripe
+from tests.fake_account import CANCELABLE, METHODS
+from tests.fake_stripe import FakeStripe
 from tests.fakes import MemoryOutbox
 from tests.outside import happens
 from tests.promises import (

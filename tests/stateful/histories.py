@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 
 from contracts.commands import CaptureMethod
 from contracts.views import RefundStatus
-from tests.fake_money import HeldDispute
-from tests.fake_stripe import CANCELABLE, CONFIRMABLE, METHODS, Fault, Held
+from tests.fake_account import CANCELABLE, CONFIRMABLE, METHODS
+from tests.fake_money import Held, HeldDispute
+from tests.fake_stripe import Fault
 from tests.outside import possible
 from tests.stateful.world import World
 from tests.unit.worker.making import (

@@ -10,7 +10,8 @@ from math import factorial
 import pytest
 
 from contracts.commands import CaptureMethod
-from tests.fake_stripe import CHALLENGING, DEBIT, DECLINING, VISA, FakeStripe, Fault
+from tests.fake_account import CHALLENGING, DEBIT, DECLINING, VISA
+from tests.fake_stripe import FakeStripe, Fault
 from tests.promises import agrees, assert_announced_has_happened, assert_money_moves_once, assert_settled
 from tests.stateful.histories import Life, ending, reaches
 from tests.stateful.world import World

@@ -14,7 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from contracts.commands import CaptureMethod, Resolution
 from contracts.replies import Verdict
-from tests.fake_stripe import CANCELABLE, METHODS, Fault
+from tests.fake_account import CANCELABLE, METHODS
+from tests.fake_stripe import Fault
 from tests.outside import happens
 from tests.promises import assert_announced_has_happened, assert_money_moves_once, assert_settled
 from tests.stateful.world import Asked, Twin, World

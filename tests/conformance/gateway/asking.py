@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.commands import CaptureMethod
 from tests.conformance.gateway.conftest import Subject
-from tests.fake_stripe import VISA
+from tests.fake_account import VISA
 from tests.unit.worker.making import confirm, create
 from worker.domain.effects import Send
 from worker.domain.facts import Ledger

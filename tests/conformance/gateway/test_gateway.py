@@ -7,7 +7,8 @@ import pytest
 
 from tests.conformance.gateway.asking import asked, confirmed, created
 from tests.conformance.gateway.conftest import Subject
-from tests.fake_stripe import CHALLENGING, DECLINING, VISA, Fault
+from tests.fake_account import CHALLENGING, DECLINING, VISA
+from tests.fake_stripe import Fault
 from tests.unit.worker.making import AMOUNT, DEPLOYMENT, ORDER, cancel, confirm, create
 from worker.domain.messages import IntentSeen, ReadFailed, Result
 from worker.domain.record import Payment, Status

@@ -18,7 +18,7 @@ from tests.conformance.gateway.asking import (
     sent,
 )
 from tests.conformance.gateway.conftest import Subject
-from tests.fake_stripe import AUTHENTICATION_REQUIRED, CHALLENGING, DECLINING, SLOW_REFUND, VISA
+from tests.fake_account import AUTHENTICATION_REQUIRED, CHALLENGING, DECLINING, SLOW_REFUND, VISA
 from tests.unit.worker.making import AMOUNT, capture, confirm, refund
 from worker.domain.facts import Ledger
 from worker.domain.messages import Result

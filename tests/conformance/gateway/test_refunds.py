@@ -17,7 +17,8 @@ from tests.conformance.gateway.asking import (
     sent,
 )
 from tests.conformance.gateway.conftest import Subject
-from tests.fake_stripe import SLOW_REFUND, UNCODED, Fault
+from tests.fake_account import SLOW_REFUND
+from tests.fake_stripe import UNCODED, Fault
 from tests.unit.worker.making import AMOUNT, cancel, refund
 from worker.domain.facts import RefundFact
 from worker.domain.messages import Answer, Result

@@ -5,8 +5,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from contracts.replies import Reply
+from tests.fake_account import VISA
 from tests.fake_gateway import FakeGateway
-from tests.fake_stripe import VISA, FakeStripe, Fault, Held
+from tests.fake_money import Held
+from tests.fake_stripe import FakeStripe, Fault
 from tests.fakes import MemoryOutbox, MemoryStore, NoCustomers
 from tests.unit.worker.making import NOW, SECOND, Story, confirm, create
 from worker.domain.messages import Answer, IntentSeen, News, ReadFailed

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.views import RefundStatus
-from tests.fake_stripe import VISA
+from tests.fake_account import VISA
 from tests.unit.worker.bench import Bench
 from tests.unit.worker.making import cancel, create, last_body, refund
 from worker.domain.record import Status

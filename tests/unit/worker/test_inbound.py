@@ -10,7 +10,8 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from tests.fake_gateway import FakeGateway
-from tests.fake_stripe import FakeStripe, Fault, Held
+from tests.fake_money import Held
+from tests.fake_stripe import FakeStripe, Fault
 from tests.fakes import MemoryOutbox, MemoryStore, NoCustomers
 from tests.unit.worker.making import AMOUNT, DEPLOYMENT, INTENT, NOW, ORDER, PAYMENT, SECOND, story
 from tests.unit.worker.stripe_events import Json, events

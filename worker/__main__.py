@@ -13,32 +13,19 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 import uvloop
 from aio_pika.abc import AbstractRobustConnection
-from aio_pika.exceptions import (
-    AMQPError,
-    AuthenticationError,
-    ChannelPreconditionFailed,
-    ProbableAuthenticationError,
-)
+from aio_pika.exceptions import AMQPError
 from pymongo.errors import PyMongoError
-from tenacity import (
-    AsyncRetrying,
-    RetryCallState,
-    retry_if_exception_type,
-    retry_if_not_exception_type,
-    stop_after_delay,
-    wait_random_exponential,
-)
 
-from contracts import topology, transport
+from contracts import topology
 from contracts.environment import SettingError
 from contracts.errors import NotDeclared, Untrusted
 from contracts.transport import Publisher
-from worker import settings
+from worker import patience, settings
 from worker.adapters.breaker import Breaker
 from worker.adapters.budget import Budget
 from worker.adapters.consumer import Consumer
@@ -80,26 +67,11 @@ from worker.ports import Gateway, Store
 from worker.queries import Queries
 from worker.settings import Settings
 
-START_LIMIT_S = 120
-"""How long a start waits for the broker and the database before it gives up and exits non-zero (rule 16)."""
-
 LAST_WORDS_S = 2
 """What a drain that has used up its grace still spends on unsent events."""
 
-DECLARE_S = 10
-"""A broker that is there declares within a second; one that is not never answers."""
-
-BROKER_AWAY = (AMQPError, OSError, TimeoutError, RuntimeError)
-"""A connection that is opening itself again raises RuntimeError."""
-
-REFUSALS = (AuthenticationError, ProbableAuthenticationError, ChannelPreconditionFailed)
-"""The broker knows us, or our topology, and says no: waiting mends nothing."""
-
 GIVING_UP = (AMQPError, PyMongoError, OSError, TimeoutError, WorkerError, BrokerGone, NotDeclared, Untrusted)
 """What ends the worker by name, with exit code 1; anything else is a bug and ends it with its traceback."""
-
-CLOSE_S = 3
-"""A frozen broker never says goodbye."""
 
 Part = TypeVar("Part")
 log = structlog.get_logger()
@@ -168,7 +140,7 @@ async def run(chosen: Settings, wraps: Wraps) -> int:
             worker = await _start(chosen, wraps, stop, closing)
             probe, details, page = worker.probe, worker.details, worker.metrics.page
             await worker.run(stop)
-        except* _Stopped:
+        except* patience.Stopped:
             log.info("stopped_while_starting")
         except* GIVING_UP as gone:
             log.critical("giving_up", reason=f"{type(gone.exceptions[0]).__name__}: {gone.exceptions[0]}")
@@ -269,15 +241,10 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
                 refuse_untrusted(error)
                 raise
 
-    await _patiently("database", prepare, (StoreUnavailable,), stop)
-    publishing = await _connect(chosen, "publisher", stop, closing)
-    consuming = await _connect(chosen, "consumer", stop, closing)
-
-    async def declare() -> bool:
-        async with asyncio.timeout(DECLARE_S):
-            return await transport.declare(publishing)
-
-    passive = not await _patiently("topology", declare, BROKER_AWAY, stop)
+    await patience.keep_trying("database", prepare, (StoreUnavailable,), stop)
+    publishing = await patience.connect(chosen, "publisher", stop, closing)
+    consuming = await patience.connect(chosen, "consumer", stop, closing)
+    passive = not await patience.declare(publishing, stop)
 
     store, publisher = wraps.store(mongo), wraps.publisher(Publisher(publishing))
     gateway = wraps.gateway(GuardedGateway(stripe, line))
@@ -353,58 +320,6 @@ def _inbound(
 
 async def _starting() -> dict[str, bool]:
     return {"started": False}
-
-
-class _Stopped(Exception):
-    """A signal came before the start was through."""
-
-
-async def _connect(
-    chosen: Settings,
-    role: str,
-    stop: asyncio.Event,
-    closing: AsyncExitStack,
-) -> AbstractRobustConnection:
-    async def make() -> AbstractRobustConnection:
-        return await transport.connect(chosen.rabbitmq_url, f"payments worker {chosen.deployment} {role}")
-
-    connection: AbstractRobustConnection = await _patiently("broker", make, BROKER_AWAY, stop)
-    closing.push_async_callback(_close, connection)
-    return connection
-
-
-async def _close(connection: AbstractRobustConnection) -> None:
-    try:
-        async with asyncio.timeout(CLOSE_S):
-            await connection.close()
-    except (AMQPError, OSError, RuntimeError, TimeoutError):
-        log.info("broker_close_failed")
-
-
-async def _patiently(
-    what: str,
-    make: Callable[[], Awaitable[Any]],
-    errors: tuple[type[BaseException], ...],
-    stop: asyncio.Event,
-) -> Any:
-    """Await a part of the world that may come up after us. Raises its last error after START_LIMIT_S, _Stopped on a signal."""
-
-    def waiting(state: RetryCallState) -> None:
-        error = state.outcome.exception() if state.outcome else None
-        log.warning("waiting", what=what, attempt=state.attempt_number, reason=type(error).__name__)
-
-    async for attempt in AsyncRetrying(
-        retry=retry_if_exception_type(errors) & retry_if_not_exception_type(REFUSALS),
-        reraise=True,
-        wait=wait_random_exponential(multiplier=0.5, max=5),
-        stop=stop_after_delay(START_LIMIT_S),
-        before_sleep=waiting,
-    ):
-        if stop.is_set():
-            raise _Stopped
-        with attempt:
-            return await make()
-    raise AssertionError("tenacity returns or raises")
 
 
 def _on_signals(stop: asyncio.Event) -> None:

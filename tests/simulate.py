@@ -14,9 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from tests.progress import Shown
 from tests.simulation import regressions
 from tests.simulation.crew import Crew
 from tests.simulation.done import Done, fingerprint
@@ -72,7 +73,7 @@ def run(asked: argparse.Namespace, crew: Crew, done: Done, screen: Console) -> C
     left = {kind: list(done.left(kind, asked.first, end, AT_ONCE)) for kind, end in ends.items()}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     saved = 0.0
-    with Progress(*columns, console=screen) as progress:
+    with Shown(*columns, console=screen) as progress:
         bars = {}
         for kind, pieces in left.items():
             ahead = asked.numbers[kind] - sum(end - first for first, end in pieces)

@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from tests.fuzz.drive import ORDINARY, PRIVILEGED, SIGNED
+from tests.progress import Shown
 from tests.unit.fuzz.bending import commands, webhooks
 
 KEPT = Path(".fuzz")
@@ -50,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     screen = Console(soft_wrap=True, highlight=False)
     codes = []
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen) as progress:
+    with Shown(*columns, console=screen) as progress:
         for target in targets:
             code, said = _fuzzed(target, share_s, progress)
             codes.append(code)

@@ -18,9 +18,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from tests.progress import Shown
 from tests.safeguards.safeguard import Safeguard
 from tests.safeguards.scratch import ALL_PASSED, Bite, Outcome, Scratch
 from tests.safeguards.table import SAFEGUARDS
@@ -91,7 +92,7 @@ def _removed(copies: "queue.Queue[Scratch]", asked: Sequence[Safeguard], screen:
             copies.put(scratch)
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=screen) as progress, ThreadPoolExecutor(copies.qsize()) as pool:
+    with Shown(*columns, console=screen) as progress, ThreadPoolExecutor(copies.qsize()) as pool:
         bar = progress.add_task("removed", total=len(asked))
         for done in as_completed([pool.submit(remove, safeguard) for safeguard in asked]):
             progress.advance(bar)

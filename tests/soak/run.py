@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from sandbox.stack import Stack
 from tests.e2e.support.books import Books, unsettled
 from tests.e2e.support.service import Service
 from tests.e2e.support.worker import WorkerProcess
+from tests.progress import Shown
 from tests.soak.killing import Killer
 from tests.soak.memory import Growth, Meter
 from tests.soak.orders import Order, stream
@@ -23,9 +24,6 @@ from tests.soak.tally import Tally, Verdict
 
 AT_ONCE = 20
 """Orders at a time: enough that every kill hits deliveries in work."""
-
-LINES = 20
-"""Of progress, over a whole run, where no bar can be drawn."""
 
 LOOK_EVERY_S = 1.0
 QUIET_LOOKS = 2
@@ -61,29 +59,6 @@ class Outcome:
     growths: Sequence[Growth]
 
 
-class Screen(Progress):
-    """A bar where one can be drawn; else a line now and then."""
-
-    def __init__(self, console: Console, messages: int, tally: Tally) -> None:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        super().__init__(*columns, console=console, disable=not console.is_terminal)
-        self._tally = tally
-        self._messages = messages
-        self._lines = 0
-        self._bar = self.add_task("messages", total=messages)
-
-    def show(self) -> None:
-        """How far the stream is."""
-        self.update(self._bar, completed=self._tally.messages, description=f"messages, {self._tally.kills} kills")
-        lines = self._tally.messages * LINES // self._messages
-        if self.disable and lines > self._lines:
-            self._lines = lines
-            self.console.print(f"{self._tally.messages:,} of {self._messages:,} messages, {self._tally.kills} kills")
-
-    def say(self, text: str) -> None:
-        self.update(self._bar, description=text)
-
-
 async def soak(wanted: Wanted, console: Console) -> Outcome:
     """Raises StackError or NotReady when the stack cannot be had, TimeoutError when the stream does not end in time."""
     async with AsyncExitStack() as closing:
@@ -95,9 +70,15 @@ async def soak(wanted: Wanted, console: Console) -> Outcome:
             workers = [service.make_worker() for _ in range(wanted.workers)]
             await asyncio.gather(*(worker.start() for worker in workers))
         tally = Tally()
-        with Screen(console, wanted.messages, tally) as screen:
-            growths = await _stream(wanted, service, tally, workers, screen.show)
-            await _settle(service, screen.say)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Shown(*columns, console=console) as progress:
+            bar = progress.add_task("messages", total=wanted.messages)
+
+            def show() -> None:
+                progress.update(bar, completed=tally.messages, description=f"messages, {tally.kills} kills")
+
+            growths = await _stream(wanted, service, tally, workers, show)
+            await _settle(service, lambda text: progress.update(bar, description=text))
         books = await _books(service)
         return Outcome(tally, Verdict.of(books, tally.orders), growths)
 

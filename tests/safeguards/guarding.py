@@ -61,11 +61,22 @@ GUARDING = (
     ),
     Safeguard(
         name="too many requests slow us down",
-        promise="Rule 20: a 429 of Stripe's halves the rate",
+        promise="Rule 18: a 429 of Stripe's slows us down",
         file=BUDGET,
-        old="            self._pace_s = max(self._rate / SLOWEST, self._pace_s / 2)\n",
+        old="        self._pace_s = max(self._least_s, self._pace_s - PER_REFUSAL)\n",
         new="",
-        tests=(f"{BUDGETED}/test_budget.py::test_too_many_halves_the_rate_and_it_comes_back",),
+        tests=(f"{BUDGETED}/test_budget.py::test_a_second_of_refusals_halves_the_rate_and_it_comes_back",),
+    ),
+    Safeguard(
+        name="a crowd is refused as one",
+        promise="Rule 18: a worker whose crowd was refused goes on at half of its rate",
+        file=BUDGET,
+        old="        self._pace_s = max(self._least_s, self._pace_s - PER_REFUSAL)\n",
+        new="        self._pace_s = max(0.001, self._pace_s - PER_REFUSAL)\n",
+        tests=(
+            f"{BUDGETED}/test_budget.py::test_a_second_of_refusals_halves_the_rate_and_it_comes_back",
+            f"{BUDGETED}/test_budget.py::test_the_rate_never_falls_to_nothing",
+        ),
     ),
     Safeguard(
         name="Retry-After",

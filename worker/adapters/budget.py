@@ -23,14 +23,17 @@ lost (limits.SEND_GRACE), and far within the delivery's deadline. Then it is not
 BURST = 10
 """A tenth of the rate may go out at once; the rest is spread, so that no second sees more than the rate."""
 
+PER_REFUSAL = 0.5
+"""Places a second that one refusal costs: a second of nothing but refusals halves the rate, and one refusal in a hundred
+answers hardly moves it. A rate that was halved for a single refusal fell to a third where Stripe took 99 of 100."""
+
 HALVED_AT_MOST_EVERY_S = 1.0
-"""A crowd in flight is refused as one: a rate that was halved for each of them would be zero."""
+"""A crowd in flight is refused as one: a rate that was lowered for each of them without a limit would be zero."""
 
-RECOVERY = 20
-"""Additive increase: a twentieth of the share for every second without a refusal, from half to whole in ten."""
-
-SLOWEST = 20
-"""Never below a twentieth of the share: somebody must find out that Stripe takes requests again."""
+RECOVERY = 10
+"""Additive increase: a tenth of the share every second, from half to whole in five. So refusals settle at a fifth of the
+share a second: where Stripe refuses one request in two, whatever we do, two fifths of the share go out. And where it refuses
+all, the rate stays above a tenth of the share: somebody must find out that it takes requests again."""
 
 LONGEST_PAUSE_S = 60.0
 """What `Retry-After` may ask for at most."""
@@ -84,7 +87,8 @@ class Budget:
         self._clock = clock
         self._pace_s = self._whole_pace()
         self._free_s = self._room_s
-        self._filled_at = self._halved_at = clock()
+        self._least_s = self._pace_s
+        self._filled_at = self._slowed_at = clock()
         self._paused_until = self._filled_at
         self._waiting: list[tuple[Priority, int, asyncio.Future[bool]]] = []
         self._arrivals = 0
@@ -119,7 +123,7 @@ class Budget:
             return False
 
     def heard(self, status: int, headers: Mapping[str, str]) -> None:
-        """Told of every answer of Stripe's. Too many: halve the rate, and be silent for as long as Stripe asks for.
+        """Told of every answer of Stripe's. Too many: lower the rate, and be silent for as long as Stripe asks for.
 
         With `Stripe-Should-Retry: true` it is no rate limit: somebody else holds the object for a moment.
         """
@@ -128,11 +132,14 @@ class Budget:
         self._fill()
         now = self._clock()
         self._paused_until = max(self._paused_until, now + _retry_after_s(headers))
-        if now - self._halved_at >= HALVED_AT_MOST_EVERY_S or not self.slowed_down:
-            self._halved_at = now
+        first = now - self._slowed_at >= HALVED_AT_MOST_EVERY_S or not self.slowed_down
+        if first:
+            self._slowed_at = now
             self.slowed_down += 1
-            self._pace_s = max(self._rate / SLOWEST, self._pace_s / 2)
+            self._least_s = self._pace_s / 2
             self._free_s = min(self._free_s, 0.0)
+        self._pace_s = max(self._least_s, self._pace_s - PER_REFUSAL)
+        if first:
             log.warning("stripe_says_too_many", rate=round(self._pace_s, 1), share=self._rate)
 
     def _whole_pace(self) -> float:

@@ -97,7 +97,14 @@ class Service:
         command = CreatePayment(order_id=order, user_id="user-1", amount=1999, currency="eur")
         return await self.send(command, command_id or f"create-{order}", reply_s=reply_s)
 
-    async def created(self, order: str, *, command_id: str | None = None, within_s: float = SETTLED_S) -> str:
+    async def created(
+        self,
+        order: str,
+        *,
+        command_id: str | None = None,
+        within_s: float = SETTLED_S,
+        reply_s: float = IMPATIENT_S,
+    ) -> str:
         """Create until the answer is final, under one command id, whatever happens to answers; the client secret.
 
         Empty when Stripe did not create it: then the order may try again, under another command id.
@@ -107,7 +114,7 @@ class Service:
         async def settled() -> bool:
             nonlocal secret
             try:
-                reply = await self.create(order, command_id=command_id, reply_s=IMPATIENT_S)
+                reply = await self.create(order, command_id=command_id, reply_s=reply_s)
             except (NoReply, NotStored, OutcomeUnknown):
                 return False
             assert reply.refusal is None or reply.refusal.code is RefusalCode.PROVIDER_ERROR, reply

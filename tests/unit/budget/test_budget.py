@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from tests.simulation import virtual_time
-from worker.adapters.budget import PATIENCE_S, SLOWEST, Budget, Priority
+from worker.adapters.budget import PATIENCE_S, RECOVERY, Budget, Priority
 from worker.domain import limits
 from worker.domain.messages import Result
 
-TOO_MANY = 429
+OK, TOO_MANY = 200, 429
 LONG_S = 20
+A_MINUTE_S = 60
 
 
 def live(story: Coroutine[Any, Any, None]) -> None:
@@ -119,34 +120,54 @@ def test_one_who_stops_waiting_takes_no_place() -> None:
     live(story())
 
 
-def test_too_many_halves_the_rate_and_it_comes_back() -> None:
-    """A refusal halves the rate, a crowd of them counts once, and ten seconds later it is whole again."""
+def test_a_second_of_refusals_halves_the_rate_and_it_comes_back() -> None:
+    """A crowd that is refused halves the rate, however large it is, and five seconds later it is whole again."""
 
     async def story() -> None:
         budget = Budget(100, now)
         whole = budget.rate_s
-        for _ in range(30):
+        for _ in range(300):
             budget.heard(TOO_MANY, {})
         assert budget.rate_s == pytest.approx(whole / 2)
         await asyncio.sleep(1)
         assert whole / 2 < budget.rate_s < whole
-        await asyncio.sleep(10)
+        await asyncio.sleep(5)
         assert budget.rate_s == whole
         assert budget.slowed_down == 1
 
     live(story())
 
 
+async def refused_one_in(every: int, share: int) -> float:
+    """Send for a minute with all that is given, while Stripe refuses one request in so many; the part of the share sent."""
+    budget, began = Budget(share, now), now()
+    while now() - began < A_MINUTE_S:
+        assert await budget.place(Priority.READ)
+        budget.heard(TOO_MANY if budget.taken % every == 0 else OK, {})
+    return budget.taken / A_MINUTE_S / share
+
+
+@pytest.mark.parametrize("share", [10, 100])
+@pytest.mark.parametrize(("every", "low", "high"), [(100, 0.85, 1.0), (10, 0.8, 1.0), (2, 0.35, 0.6), (1, 0.1, 0.3)])
+def test_the_rate_falls_with_the_part_that_is_refused(share: int, every: int, low: float, high: float) -> None:
+    """One refusal in ten hardly slows us down, one in two leaves two fifths of the share, nothing but refusals a fifth."""
+
+    async def story() -> None:
+        assert low <= await refused_one_in(every, share) <= high
+
+    live(story())
+
+
 def test_the_rate_never_falls_to_nothing() -> None:
-    """However often Stripe refuses, a twentieth of the share is left."""
+    """However often Stripe refuses, a tenth of the share is left."""
 
     async def story() -> None:
         budget = Budget(100, now)
         for _ in range(20):
-            budget.heard(TOO_MANY, {})
+            for _ in range(200):
+                budget.heard(TOO_MANY, {})
+            assert budget.rate_s >= 100 / RECOVERY
             await asyncio.sleep(1)
-        budget.heard(TOO_MANY, {})
-        assert budget.rate_s >= 100 / SLOWEST
         assert await budget.place(Priority.READ)
 
     live(story())

@@ -1,4 +1,4 @@
-"""Fault rows 22 and 23: the database dies under load, or loses its answers."""
+"""Fault rows 22 and 23: the database dies under load, loses its answers, or is so slow that no connection is free."""
 
 import asyncio
 from pathlib import Path
@@ -9,11 +9,20 @@ from sandbox.stack.choose import PrivateDatabase
 from tests.chaos.tcp_proxy import Fault, Kind, TcpProxy
 from tests.chaos.wires import Wire, needs_time, port_of, through
 from tests.e2e.support.service import Service
+from tests.e2e.support.until import until
+from tests.e2e.support.worker import WorkerProcess
+from worker.adapters.store import POOL_SIZE
 
 ORDERS = 12
 AWAY_S = 3.0
 NOTICED_S = 30.0
 WITHIN_S = 120.0
+CROWD = 50
+SLOW_S = 2.0
+"""Added to every answer: a new connection takes two of them, and a delivery waits for one for five seconds."""
+
+WATCHING = 4
+"""Connections beside the pool, over which the driver watches the server."""
 
 
 async def bought(service: Service, order: str) -> None:
@@ -67,3 +76,31 @@ async def test_row_23_answers_to_writes_are_lost(service: Service, after: int) -
         assert proxy.struck[Kind.CUT] > 1
         await assert_all_paid(service, ORDERS)
         service.workers[0].child.kill()
+
+
+def pool_exhausted(worker: WorkerProcess) -> int:
+    """Deliveries that waited for a connection to the database in vain."""
+    return sum("WaitQueueTimeoutError" in line.get("error", "") for line in worker.lines("delivery"))
+
+
+@needs_time
+@pytest.mark.timeout(400)
+async def test_row_23_the_pool_is_exhausted(service: Service) -> None:
+    """A crowd that finds every connection to a slow database taken loses nothing, opens no more of them, and is paid once."""
+    async with TcpProxy(port_of(service.mongo_uri)) as proxy:
+        worker = await service.worker(PREFETCH=str(CROWD), **{Wire.DATABASE: through(service.mongo_uri, proxy.port)})
+        await bought(service, "order-0")
+        proxy.inject(Fault(Kind.LATENCY, delay_s=SLOW_S))
+
+        async def exhausted() -> bool:
+            return pool_exhausted(worker) > 0
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(1, CROWD):
+                group.create_task(bought(service, f"order-{number}"))
+            await until(exhausted, WITHIN_S, "no delivery waited for a connection in vain")
+            proxy.heal()
+        assert proxy.struck[Kind.LATENCY] > 0
+        assert proxy.most_open <= POOL_SIZE + WATCHING
+        await assert_all_paid(service, CROWD)
+        worker.child.kill()

@@ -1,8 +1,9 @@
 """A real broker and a real database for the tests that need them.
 
-Shared ones start once per session, at the first test that asks, and every test gets a vhost and a database of its own, so
-that no test meets another's queues or documents. `TEST_RABBITMQ_URL` and `TEST_MONGO_URI` name ones to use instead; the
-names that the service itself reads are never looked at, because they may point at something that somebody works with.
+Shared ones start once in each process of a run, at the first test that asks, and every test gets a vhost and a database of
+its own, so that no test meets another's queues or documents. `TEST_RABBITMQ_URL` and `TEST_MONGO_URI` name ones to use
+instead; the names that the service itself reads are never looked at, because they may point at something that somebody
+works with.
 
 Tests that break things ask for `private_broker` and `private_database`: always nodes of our own, one per test module.
 Their methods are awaitable and bound to no event loop.
@@ -12,6 +13,7 @@ import asyncio
 import os
 import secrets
 import shutil
+import sys
 from base64 import b64encode
 from collections.abc import Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +27,8 @@ from pymongo import MongoClient
 
 from sandbox.stack import choose
 from sandbox.stack.choose import Broker, PrivateBroker, PrivateDatabase, Report
-from sandbox.stack.system import apt_install, this_system
+from sandbox.stack.system import INSTALLING, apt_install, this_system
+from sandbox.stack.turns import one_at_a_time
 
 T = TypeVar("T")
 
@@ -71,12 +74,17 @@ class Vhosts:
 
 @pytest.fixture(scope="session")
 def report(request: pytest.FixtureRequest) -> Report:
-    """Prints a line of progress past the capture: a start of some seconds should not look like a hang."""
+    """Prints a line of progress past the capture: a start of some seconds should not look like a hang.
+
+    To stderr, which all processes that share a run have in common: their stdout leads nowhere.
+    """
+    who = os.environ.get("PYTEST_XDIST_WORKER")
+    speaker = f"{who}: " if who else ""
     capture = request.config.pluginmanager.getplugin("capturemanager")
 
     def say(line: str) -> None:
         with capture.global_and_fixture_disabled():
-            print(f"\n  {line}", flush=True)  # noqa: T201 - for whoever waits at the terminal
+            print(f"\n  {speaker}{line}", file=sys.stderr, flush=True)  # noqa: T201 - for whoever waits at the terminal
 
     return say
 
@@ -178,11 +186,12 @@ def private_database(module_database: PrivateDatabase) -> PrivateDatabase:
 @pytest.fixture(scope="session")
 def chromium(tmp_path_factory: pytest.TempPathFactory, report: Report) -> str:
     """The path of a Chromium for the tests in a browser: what is installed, or else installed now where that is possible."""
-    found = find_chromium()
-    if found is None and this_system().can_install:
-        report("Chromium: none here, installing it with apt-get; this can take some minutes …")
-        apt_install("chromium", tmp_path_factory.mktemp("chromium") / "apt.log")
+    with one_at_a_time(INSTALLING):
         found = find_chromium()
+        if found is None and this_system().can_install:
+            report("Chromium: none here, installing it with apt-get; this can take some minutes …")
+            apt_install("chromium", tmp_path_factory.mktemp("chromium") / "apt.log")
+            found = find_chromium()
     if found is None:
         pytest.skip("needs a Chromium or Chrome in PATH")
     return found

@@ -11,7 +11,8 @@ from sandbox.stack.broker import RabbitMQNode, find_server
 from sandbox.stack.containers import MongoContainer, RabbitMQContainer, docker_answers
 from sandbox.stack.database import SecantusNode
 from sandbox.stack.errors import NothingToRun
-from sandbox.stack.system import System, apt_install, this_system
+from sandbox.stack.system import INSTALLING, System, apt_install, this_system
+from sandbox.stack.turns import one_at_a_time
 
 Report = Callable[[str], None]  # is told one line of progress at a time
 
@@ -147,7 +148,7 @@ def broker(directory: Path, given: str | None, report: Report, setting: str = "R
     source = choose_broker(
         given=given,
         docker=docker_answers,
-        installed=find_server() is not None,
+        installed=installed_server() is not None,
         system=this_system(),
         setting=setting,
     )
@@ -159,7 +160,9 @@ def broker(directory: Path, given: str | None, report: Report, setting: str = "R
 
 def private_broker(directory: Path, report: Report) -> tuple[Source, PrivateBroker]:
     """A broker to start and to break. Blocks as `broker` does."""
-    source = choose_private_broker(docker=docker_answers, installed=find_server() is not None, system=this_system())
+    source = choose_private_broker(
+        docker=docker_answers, installed=installed_server() is not None, system=this_system()
+    )
     return source, _own_broker(source, directory, report)
 
 
@@ -177,6 +180,12 @@ def private_database(directory: Path) -> tuple[Source, PrivateDatabase]:
     return choose_database(given=None, docker=docker_answers, embeddable=False, setting=None), MongoContainer()
 
 
+def installed_server() -> Path | None:
+    """The start script of a server that is whole: while somebody installs one, wait until that is done."""
+    with one_at_a_time(INSTALLING):
+        return find_server()
+
+
 def can_embed() -> bool:
     """Whether SecantusDB has a wheel for this platform and was installed."""
     return importlib.util.find_spec("secantus") is not None
@@ -186,8 +195,10 @@ def _own_broker(source: Source, directory: Path, report: Report) -> PrivateBroke
     if source is Source.DOCKER:
         return RabbitMQContainer()
     if source is Source.APT:
-        report("RabbitMQ: none here, installing rabbitmq-server with apt-get; this can take some minutes …")
-        apt_install("rabbitmq-server", directory / "apt.log", service="rabbitmq-server")
+        with one_at_a_time(INSTALLING):
+            if find_server() is None:  # nobody was quicker
+                report("RabbitMQ: none here, installing rabbitmq-server with apt-get; this can take some minutes …")
+                apt_install("rabbitmq-server", directory / "apt.log", service="rabbitmq-server")
     server = find_server()
     if server is None:
         raise NothingToRun("rabbitmq-server was installed, but its start script is in none of the usual places")

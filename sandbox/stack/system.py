@@ -14,6 +14,8 @@ from sandbox.stack.errors import CommandFailed
 INSTALL_S = 600.0  # Erlang is a download of 100 MB on a slow mirror
 APT = ("apt-get", "-o", "DPkg::Lock::Timeout=120", "-qq")  # another apt may be at work: wait for it
 
+INSTALLING = "installing"  # the name for one_at_a_time, for who installs and for who looks whether it is installed
+
 SYSTEMD = Path("/run/systemd/system")  # there when systemd runs this machine: sd_booted(3)
 
 COMMANDS = {

@@ -9,7 +9,8 @@ import pytest
 from sandbox.stack.choose import Report
 from sandbox.stack.ports import free_port
 from sandbox.stack.processes import Child, plain_environment
-from sandbox.stack.system import apt_install, this_system
+from sandbox.stack.system import INSTALLING, apt_install, this_system
+from sandbox.stack.turns import one_at_a_time
 from tests.ingress_process import IngressProcess, running, users
 
 FEW = {"RATE_LIMIT_STANDARD": "5/hour", "RATE_LIMIT_SENSITIVE": "2/hour", "RATE_LIMIT_ADDRESS": "40/hour"}
@@ -19,11 +20,12 @@ PATH = "/api/payments/user?limit=0"  # refused before anybody is asked, and coun
 @pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory, report: Report) -> str:
     """The path of a Redis server: what is installed, or else installed now where that is possible."""
-    found = shutil.which("redis-server")
-    if found is None and this_system().can_install:
-        report("Redis: none here, installing it with apt-get …")
-        apt_install("redis-server", tmp_path_factory.mktemp("redis") / "apt.log")
+    with one_at_a_time(INSTALLING):
         found = shutil.which("redis-server")
+        if found is None and this_system().can_install:
+            report("Redis: none here, installing it with apt-get …")
+            apt_install("redis-server", tmp_path_factory.mktemp("redis") / "apt.log")
+            found = shutil.which("redis-server")
     if found is None:
         pytest.skip("needs a redis-server in PATH")
     return found

@@ -14,8 +14,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from sandbox.stack import CommandFailed
-from sandbox.stack.broker import find_server
-from sandbox.stack.choose import PrivateBroker, PrivateDatabase
+from sandbox.stack.choose import PrivateBroker, PrivateDatabase, installed_server
 from sandbox.stack.containers import docker_answers
 from sandbox.stack.ports import is_free
 
@@ -116,7 +115,7 @@ asyncio.run(main())
 
 @pytest.fixture
 def staying(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    if docker_answers() or find_server() is None:
+    if docker_answers() or installed_server() is None:
         pytest.skip("about servers that are processes; containers are ended by testcontainers' reaper")
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     program = subprocess.Popen([sys.executable, "-c", STAY], stdout=subprocess.PIPE, text=True, env=environment)

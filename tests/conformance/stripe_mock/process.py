@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sandbox.stack.turns import one_at_a_time
+
 VERSION = "v0.203.0"  # its OpenAPI document is of 2026-08-26, two months before the SDK's
 MODULE = f"github.com/stripe/stripe-mock@{VERSION}"
 INSTALL_TIMEOUT_S = 300
@@ -25,6 +27,11 @@ def find() -> str:
     if on_path:
         return on_path
     go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
+    with one_at_a_time("go-install"):
+        return _installed(go)
+
+
+def _installed(go: str | None) -> str:
     candidates = [Path.home() / "go/bin/stripe-mock"]
     if go is not None:
         gopath = subprocess.run([go, "env", "GOPATH"], capture_output=True, text=True, check=True).stdout.strip()

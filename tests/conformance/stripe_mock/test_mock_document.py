@@ -9,7 +9,7 @@ from sandbox.stripe.app import create_app
 from sandbox.stripe.intents import Status
 from sandbox.stripe.server import serve
 from tests.conformance.stripe_mock.document import load, violations
-from tests.conformance.stripe_mock.process import NotHereError
+from tests.conformance.stripe_mock.process import NotHereError, find
 from tests.unit.sandbox_stripe.raw import Raw, raw_client
 
 FORM = "amount=2000&currency=usd&payment_method_types[]=card&payment_method_types[]=us_bank_account"
@@ -33,6 +33,7 @@ ATTEMPTS = (
 @pytest.fixture(scope="module")
 def schemas() -> dict[str, Any]:
     try:
+        find()  # the document comes with it
         return load()
     except NotHereError as reason:
         pytest.skip(str(reason))

@@ -12,7 +12,7 @@ from sandbox.stripe.dispute_states import Status
 from sandbox.stripe.reviews import CLOSED_REASONS
 from sandbox.stripe.server import serve
 from tests.conformance.stripe_mock.document import load, violations
-from tests.conformance.stripe_mock.process import NotHereError
+from tests.conformance.stripe_mock.process import NotHereError, find
 from tests.unit.sandbox_stripe.intents import PLAIN, created
 from tests.unit.sandbox_stripe.raw import Raw, raw_client
 
@@ -29,6 +29,7 @@ Story = Callable[[Raw], Awaitable[None]]
 @pytest.fixture(scope="module")
 def schemas() -> dict[str, Any]:
     try:
+        find()  # the document comes with it
         return load()
     except NotHereError as reason:
         pytest.skip(str(reason))

@@ -29,8 +29,9 @@ help: ## Print these targets
 demo: $(READY) ## Run the whole service against a Stripe simulator, and check what must hold
 	@$(BIN)/payments-sandbox demo $(ARGS)
 
+# Processes share the tests, a file stays in one of them: tests/sharing.py says how many. ARGS=-n0 keeps all in one, as --pdb and -s do.
 test: $(READY) ## Run every test, with a broker and a database of their own
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 run: $(READY) ## Start the whole service locally and stay up; Ctrl-C ends it
 	@$(BIN)/payments-sandbox run $(ARGS)

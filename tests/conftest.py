@@ -1,9 +1,12 @@
-"""Marks by folder, and the fixtures that every test may ask for. Nothing starts until a test asks."""
+"""Marks by folder, how a run is shared, and the fixtures that every test may ask for. Nothing starts until a test asks."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests import sharing
 
 settings.register_profile("untimed", deadline=None)  # a slow machine is no failure
 settings.load_profile("untimed")
@@ -19,8 +22,19 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{folder}: everything in tests/{folder}; set by the folder, never by hand")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """What `-n auto` means here."""
+    return sharing.processes(config.args, cores=os.cpu_count() or 1, captured=config.getoption("capture") != "no")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        folder = item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""
-        if folder in FOLDERS:
-            item.add_marker(folder)
+        if folder_of(item) in FOLDERS:
+            item.add_marker(folder_of(item))
+    if hasattr(config, "workerinput"):  # one of several processes
+        items.sort(key=lambda item: sharing.turn(folder_of(item)))
+
+
+def folder_of(item: pytest.Item) -> str:
+    return item.path.relative_to(HERE).parts[0] if item.path.is_relative_to(HERE) else ""

@@ -41,7 +41,8 @@ OPEN, REVIEWED = DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW
 WON, LOST, OVER = DisputeStatus.WON, DisputeStatus.LOST, DisputeStatus.WARNING_CLOSED
 UPWARDS = [(old, new) for old in DisputeStatus for new in DisputeStatus if DISPUTE_RANK[new] > DISPUTE_RANK[old]]
 DOWNWARDS = [(old, new) for old in DisputeStatus for new in DisputeStatus if DISPUTE_RANK[new] < DISPUTE_RANK[old]]
-BESIDE = [(old, new) for old in CLOSED for new in CLOSED if old is not new and DISPUTE_RANK[old] == DISPUTE_RANK[new]]
+ENDS = sorted(CLOSED)
+BESIDE = [(old, new) for old in ENDS for new in ENDS if old is not new and DISPUTE_RANK[old] == DISPUTE_RANK[new]]
 DAY = timedelta(days=1)
 DUE = NOW + 10 * DAY
 """When evidence for the disputes of these tests is due."""
@@ -408,7 +409,7 @@ def test_an_answer_to_an_unknown_dispute_is_refused(command: Message) -> None:
     assert told_of.refused.code is RefusalCode.UNKNOWN_DISPUTE
 
 
-@pytest.mark.parametrize("status", sorted(CLOSED))
+@pytest.mark.parametrize("status", ENDS)
 @pytest.mark.parametrize("command", [evidence(), accept()], ids=["evidence", "accept"])
 def test_an_answer_to_a_dispute_that_is_over_is_refused(status: DisputeStatus, command: Message) -> None:
     """A dispute that has ended takes no answer any more."""

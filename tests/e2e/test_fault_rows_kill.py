@@ -41,6 +41,11 @@ async def taken_over(doomed: Doomed, heir: WorkerProcess, asking: Coroutine[Any,
     doomed.arm()
     answer = asyncio.create_task(asking)
     await doomed.died()
+    return await answered(heir, answer)
+
+
+async def answered(heir: WorkerProcess, answer: asyncio.Task[Reply]) -> Reply:
+    """The heir starts, and answers what a dead worker left."""
     await heir.start()
     async with asyncio.timeout(TAKEN_OVER_S):
         reply = await answer
@@ -169,8 +174,11 @@ async def test_fault_row_08_killed_after_the_delay_tier(service: Service) -> Non
     doomed = Doomed(service, "tiered:1", "--crash-at", "load:1")
     await doomed.process.start()
     heir = service.make_worker()
-    reply = await taken_over(doomed, heir, service.create("order-1"))
+    doomed.arm()
+    asking = asyncio.create_task(service.create("order-1"))
+    await doomed.died()
     assert (await service.queues())["payments.retry.5s"] == 1
+    reply = await answered(heir, asking)
     assert reply.payment is not None
     await service.confirm(reply.payment.payment_id)
     assert await service.stripe.pay(await service.created("order-2")) == "succeeded"

@@ -15,6 +15,12 @@ TIMES = 50
 ORDERED = {"PREFETCH": "1"}
 """One delivery at a time: the order of the queue is the order of handling."""
 
+CROWD_S = 150.0
+"""What nobody promises: how long a busy machine takes for the crowd."""
+
+LATE_MS = 15_000
+"""More than a busy machine takes for 120 creates, and little of the 75 s that a call may take."""
+
 
 async def test_fault_row_24_one_message_50_times_on_3_workers(service: Service) -> None:
     """The same create, the same confirm and the same webhook, 50 times each at once, are one intent and one charge."""
@@ -55,10 +61,10 @@ async def test_fault_row_25_events_in_every_order(service: Service) -> None:
     await service.stripe.webhooks(hold=True)
     worker = await service.worker(**ORDERED)
     orders = [f"order-{number}" for number in range(120)]
-    secrets = await asyncio.gather(*(service.created(order) for order in orders))
+    secrets = await asyncio.gather(*(created_at_once(service, order) for order in orders))
     await asyncio.gather(*(declined_then_paid(service, secret) for secret in secrets))
     await in_every_order(service, 5)
-    books = await service.assert_promises(within_s=60)
+    books = await service.assert_promises(within_s=CROWD_S)
     assert {(payment["status"], payment["captured"]) for payment in books.payments} == {("succeeded", 1999)}
     facts = {tuple(sorted(service.listener.types(payment["_id"]))) for payment in books.payments}
     assert facts == {("created", "failed", "receipt", "succeeded")}
@@ -99,18 +105,18 @@ async def test_fault_row_25_events_of_an_unpaid_payment_in_every_order(service: 
 async def test_fault_row_25_events_overtake_the_answer_in_every_order(service: Service) -> None:
     """In all 120 orders the events stand in for a create's answer that comes last, to workers that were frozen."""
     await service.stripe.webhooks(hold=True)
-    await service.stripe.fault("latency_after", path="/v1/payment_intents", times=120, ms=5000)
+    await service.stripe.fault("latency_after", path="/v1/payment_intents", times=120, ms=LATE_MS)
     frozen = [service.make_worker("--deaf", topology.STRIPE_QUEUE, PREFETCH="60") for _ in range(2)]
     await asyncio.gather(*(worker.start() for worker in frozen))
-    asking = [asyncio.create_task(service.create(f"order-{number}")) for number in range(120)]
-    await until(lambda: known_to_stripe(service, 120), 20, "the intents were not created")
+    asking = [asyncio.create_task(service.create(f"order-{n}", reply_s=CROWD_S)) for n in range(120)]
+    await until(lambda: known_to_stripe(service, 120), CROWD_S, "the intents were not created")
     for worker in frozen:
         worker.child.freeze()
     await service.worker(**ORDERED)
     intents = await service.stripe.intents()
     await asyncio.gather(*(declined_then_paid(service, intent["client_secret"]) for intent in intents))
     await in_every_order(service, 5)
-    await until(lambda: all_succeeded(service), 20, "not all payments succeeded")
+    await until(lambda: all_succeeded(service), CROWD_S, "not all payments succeeded")
     assert not any(asked.done() for asked in asking)
     for worker in frozen:
         worker.child.thaw()
@@ -120,6 +126,13 @@ async def test_fault_row_25_events_overtake_the_answer_in_every_order(service: S
     facts = {tuple(sorted(service.listener.types(str(payment["_id"])))) for payment in service.payments_stored()}
     assert facts == {("created", "failed", "receipt", "succeeded")}
     assert [len(worker.lines("delivery")) for worker in frozen] == [60, 60]
+
+
+async def created_at_once(service: Service, order: str) -> str:
+    """The client secret of a create that is sent only once, however late its answer comes."""
+    reply = await service.create(order, reply_s=CROWD_S)
+    assert reply.client_secret is not None
+    return reply.client_secret
 
 
 async def all_succeeded(service: Service) -> bool:

@@ -14,7 +14,7 @@ PART = 37
 CAPTURED = 1999
 FIT = CAPTURED // PART
 DIED_S = 20
-CROWD_S = 120.0
+CROWD_S = 200.0
 """All of them wait for one document: the last is answered after all others, on a busy machine much later."""
 
 

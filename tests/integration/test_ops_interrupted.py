@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+PATIENCE_S = 90.0
 PROGRAM = (  # a shell may run the tests with SIGINT ignored
     "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
     "from worker.ops.cli import main; raise SystemExit(main(sys.argv[1:]))"
@@ -29,10 +30,15 @@ async def test_an_interrupted_command_ends_with_one_line(command: list[str]) -> 
         child = await asyncio.create_subprocess_exec(
             sys.executable, "-c", PROGRAM, *command, env=environment, stderr=asyncio.subprocess.PIPE
         )
-        async with asyncio.timeout(30):
-            await met.wait()
-            child.send_signal(signal.SIGINT)
-            _, errors = await child.communicate()
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await met.wait()
+                child.send_signal(signal.SIGINT)
+                _, errors = await child.communicate()
+        except TimeoutError:
+            child.kill()
+            await child.communicate()
+            raise
     assert child.returncode == 130, errors
     assert b"Traceback" not in errors
     assert b"payments: interrupted" in errors

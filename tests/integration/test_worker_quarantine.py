@@ -15,6 +15,7 @@ DEATHS = 3 + topology.QUARANTINE_DELIVERY_LIMIT + 1
 """Three among others; then alone, until it has come back more often than the limit allows."""
 
 DIED_S = 20.0
+CREATED_S = 150.0  # through all those deaths, each of which takes a start first
 POISON = "order-poison"
 HOOKS = ("--kill-at", "load", "--order", POISON, "--deaf", topology.DEAD_LETTERS_QUEUE)
 """Deaf to dead letters: this test looks at what they are on the broker."""
@@ -27,7 +28,9 @@ async def test_fault_row_34_a_message_that_kills_its_worker(service: Service) ->
     asking = []
     await publish(service.rabbitmq_url, topology.COMMANDS, poison, kind=body.TYPE)
     for death in range(DEATHS):
-        asking += [asyncio.create_task(service.created(f"order-{death}-{number}", within_s=60)) for number in range(5)]
+        asking += [
+            asyncio.create_task(service.created(f"order-{death}-{number}", within_s=CREATED_S)) for number in range(5)
+        ]
         worker = service.make_worker(*HOOKS)
         worker.child.start()
         assert await worker.child.ended(within_s=DIED_S) == -signal.SIGKILL

@@ -17,8 +17,14 @@ async def until(true: Callable[[], Awaitable[bool]], within_s: float, what: str)
 
 
 async def until_none(missing: Callable[[], Awaitable[Sequence[str]]], within_s: float) -> None:
-    """Ask until nothing is missing. Fails after `within_s` seconds, saying what still is."""
+    """Ask until nothing is missing. Fails after `within_s` seconds, saying what still is.
+
+    Asking takes no more than half of the time: all books of a crowd, asked for without a pause, hold up those who fill them.
+    """
     deadline = time.monotonic() + within_s
-    while left := await missing():
+    while True:
+        asked = time.monotonic()
+        if not (left := await missing()):
+            return
         assert time.monotonic() < deadline, f"after {within_s:g} s: " + "\n".join(left)
-        await asyncio.sleep(POLL_S)
+        await asyncio.sleep(max(POLL_S, time.monotonic() - asked))

@@ -5,8 +5,9 @@ Source: Stripe API reference, objects PaymentIntent, Charge, Refund, Dispute and
 text although it should, there is none: what is not text would mean something else to the database and to our readers.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from fractions import Fraction
 from typing import Any
 
 from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
@@ -104,19 +105,40 @@ def dispute_of(found: Json) -> DisputeFact:
     """A Dispute. Its balance transactions say whether the money has left, and come back. Raises Unreadable."""
     try:
         details = found.get("evidence_details") or {}
-        moved = len(found.get("balance_transactions") or ())
+        moves = found.get("balance_transactions") or ()
+        status = DisputeStatus(found["status"])
         return DisputeFact(
             id=named(found["id"]),
             amount=whole(found["amount"]),
-            status=DisputeStatus(found["status"]),
+            status=status,
             reason=text_of(found.get("reason")),
-            funds=(DisputeFunds.UNTOUCHED, DisputeFunds.WITHDRAWN, DisputeFunds.REINSTATED)[min(moved, 2)],
+            funds=(DisputeFunds.UNTOUCHED, DisputeFunds.WITHDRAWN, DisputeFunds.REINSTATED)[min(len(moves), 2)],
             due_by=_moment(details.get("due_by")),
             submitted=bool(details.get("submission_count")),
             charge_id=id_of(found.get("charge")),
+            partly=status is DisputeStatus.WON and _less_is_back(moves),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"dispute: {type(error).__name__} {error}") from error
+
+
+def _less_is_back(moves: Sequence[Json]) -> bool:
+    """Whether what a dispute took has come back, and less of it. Taken back to the customer's currency by the rate of each
+    (API reference, `balance_transaction.exchange_rate`) rounding may be off by one.
+    """
+    if len(moves) < 2:
+        return False
+    worth = [_worth(move.get("exchange_rate")) for move in moves]
+    net = sum(_signed(move["amount"]) * one for move, one in zip(moves, worth, strict=True))
+    return net < (0 if set(worth) == {1} else -1)
+
+
+def _worth(rate: Any) -> Fraction:
+    """What a unit of the balance is worth in the customer's currency; without a rate they are one. Raises ValueError."""
+    found = Fraction(str(rate)) if isinstance(rate, int | float) else Fraction(rate is None)
+    if not 0 < found < MOST:
+        raise ValueError("a rate that nobody has")
+    return Fraction(found.denominator, found.numerator)
 
 
 def whole(value: Any) -> int:
@@ -126,6 +148,11 @@ def whole(value: Any) -> int:
     if not 0 <= value <= MOST:
         raise ValueError("an amount that nobody has")
     return value
+
+
+def _signed(value: Any) -> int:
+    """An amount that may be below zero. Raises TypeError, ValueError."""
+    return whole(value) if not isinstance(value, int) or value >= 0 else -whole(-value)
 
 
 def named(value: Any) -> str:

@@ -77,6 +77,7 @@ def _opened(step: Step, fact: DisputeFact) -> None:
     step.announce(events.PaymentDisputeOpened, dispute=dispute_view(dispute))
     if not dispute.open:
         step.announce(events.PaymentDisputeClosed, dispute=dispute_view(dispute))
+    _partly(step, fact)
 
 
 def _made(step: Step, fact: DisputeFact) -> Dispute:
@@ -121,7 +122,15 @@ def _moved(step: Step, known: Dispute, fact: DisputeFact, *, truth: bool) -> Non
     closed = known.open and not moved.open
     kind = events.PaymentDisputeClosed if closed else events.PaymentDisputeUpdated
     step.announce(kind, dispute=dispute_view(moved))
+    if (known.status, known.funds) != (moved.status, moved.funds):
+        _partly(step, fact)
     _close(step, moved)
+
+
+def _partly(step: Step, fact: DisputeFact) -> None:
+    """Won in part: no total says what stays away for good, so a person must."""
+    if fact.partly:
+        watch.review(step, "dispute_won_in_part", f"{fact.id} was won, and less has come back than was taken")
 
 
 def put(step: Step, dispute: Dispute) -> None:

@@ -47,7 +47,7 @@ class RefundFact:
 
 @dataclass(frozen=True, slots=True)
 class DisputeFact:
-    """A dispute at Stripe at one moment."""
+    """A dispute at Stripe at one moment. `partly`: it was won, and less has come back than had been taken."""
 
     id: str
     amount: int
@@ -57,6 +57,7 @@ class DisputeFact:
     due_by: datetime | None = None
     submitted: bool = False
     charge_id: str | None = None
+    partly: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -527,3 +527,29 @@ def test_a_dispute_does_not_block_what_is_left() -> None:
     made = disputed(amount=500)
     made.tell(refund("r-1"))
     assert made.record.refunds[0].amount == 1500
+
+
+def test_a_win_that_brings_back_less_waits_for_a_person() -> None:
+    """Won, and a part stays away: no total says that, so somebody must look; what is won in full asks nobody."""
+    for partly in (True, False):
+        made = disputed(REVIEWED, funds=DisputeFunds.WITHDRAWN)
+        hear(made, WON, funds=DisputeFunds.REINSTATED, partly=partly)
+        assert (made.record.needs_review == "dispute_won_in_part") is partly
+        assert made.record.disputed == 0
+
+
+def test_a_win_in_part_is_heard_with_its_money() -> None:
+    """The end of a dispute may be told before its money is back: what is told with the money is what counts, once."""
+    made = disputed(REVIEWED, funds=DisputeFunds.WITHDRAWN)
+    reviews = []
+    for partly in (False, True, True):
+        hear(made, WON, funds=DisputeFunds.REINSTATED if partly else DisputeFunds.WITHDRAWN, partly=partly)
+        reviews.append(made.record.needs_review)
+    assert reviews == [None, "dispute_won_in_part", "dispute_won_in_part"]
+    assert event_types(made.record).count("needs_review") == 1
+
+
+def test_a_dispute_that_is_heard_of_after_a_win_in_part() -> None:
+    """Heard of for the first time when all is over, a part that stays away is told all the same."""
+    made = disputed(WON, funds=DisputeFunds.REINSTATED, partly=True)
+    assert made.record.needs_review == "dispute_won_in_part"

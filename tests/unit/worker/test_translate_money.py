@@ -286,6 +286,27 @@ def test_what_should_be_text_or_a_moment_and_is_not_is_left_out(kind: str, chang
     assert found is None
 
 
+TAKEN = {"amount": -1999, "exchange_rate": None}
+
+
+@pytest.mark.parametrize(
+    ("status", "moves", "partly"),
+    [
+        ("won", [TAKEN, {"amount": 1999, "exchange_rate": None}], False),
+        ("won", [TAKEN, {"amount": 1998, "exchange_rate": None}], True),
+        ("won", [TAKEN], False),  # not back yet
+        ("lost", [TAKEN, {"amount": 5, "exchange_rate": None}], False),
+        ("won", [{"amount": -2199, "exchange_rate": 1.1}, {"amount": 2399, "exchange_rate": 1.2}], False),
+        ("won", [{"amount": -2199, "exchange_rate": 1.1}, {"amount": 1200, "exchange_rate": 1.2}], True),
+    ],
+)
+def test_a_win_in_part_is_known_by_its_money(status: str, moves: list[Json], partly: bool) -> None:
+    """What came back is compared with what was taken, each at its own rate; while nothing is back nothing is said."""
+    news = one("charge.dispute.closed", status=status, balance_transactions=moves).news
+    assert isinstance(news, DisputeSeen)
+    assert news.dispute.partly is partly
+
+
 NAMES = sorted({name for kind in NEWS for name in about(kind)} | {"id", "due_by", "card", "code", "charge"})
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),

@@ -26,9 +26,7 @@ START_LIMIT_S = 120
 DECLARE_S = 10
 """A broker that is there declares within a second; one that is not never answers."""
 
-BROKER_AWAY = (AMQPError, OSError, TimeoutError, RuntimeError)
-"""A connection that is opening itself again raises RuntimeError."""
-
+BROKER_AWAY = (AMQPError, OSError, TimeoutError)
 REFUSALS = (AuthenticationError, ProbableAuthenticationError, ChannelPreconditionFailed)
 """The broker knows us, or our topology, and says no: waiting mends nothing."""
 
@@ -94,7 +92,10 @@ async def declare(connection: AbstractRobustConnection, stop: asyncio.Event) -> 
     """See transport.declare; begun again when the connection is lost on the way, which opens itself again meanwhile."""
 
     async def make() -> bool:
-        async with asyncio.timeout(DECLARE_S):
-            return await transport.declare(connection)
+        try:
+            async with asyncio.timeout(DECLARE_S):
+                return await transport.declare(connection)
+        except RuntimeError as error:  # of a connection that is opening itself again
+            raise ConnectionError(str(error)) from error
 
     return await keep_trying("topology", make, BROKER_AWAY, stop)

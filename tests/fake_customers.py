@@ -24,6 +24,7 @@ UNEXECUTED = {
     Fault.TOO_MANY: (Result.NOT_EXECUTED, "http_429"),
     Fault.IN_USE: (Result.NOT_EXECUTED, "http_409"),
     Fault.UNAUTHORIZED: (Result.NOT_EXECUTED, "http_401"),
+    Fault.HELD_BACK: (Result.HELD_BACK, "stripe_away"),
 }
 
 
@@ -298,6 +299,7 @@ class FakeCustomerGateway:
             problem=said.problem,
             chained=chained,
             replayed=said.replayed,
+            sent_at=call.sends[-1] if said.result is Result.HELD_BACK else None,
         )
 
     async def read(self, stripe_id: str, version: int) -> CustomerRead | CustomerReadFailed:

@@ -31,6 +31,7 @@ class FakeGateway:
             problem=said.problem,
             chained=chained,
             replayed=said.replayed,
+            sent_at=call.sends[-1] if said.result is Result.HELD_BACK else None,
         )
 
     async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:

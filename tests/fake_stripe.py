@@ -33,6 +33,7 @@ class Fault(Enum):
     TOO_MANY = "429, not executed"
     IN_USE = "409, the key is in flight"
     UNAUTHORIZED = "401, not executed"
+    HELD_BACK = "held back, never sent"
     STORED = "500, not executed, the key keeps the 500"
     STORED_AFTER = "500, executed, the key keeps the 500"
 
@@ -43,6 +44,7 @@ _UNEXECUTED = {
     Fault.TOO_MANY: (Result.NOT_EXECUTED, "http_429"),
     Fault.IN_USE: (Result.NOT_EXECUTED, "http_409"),
     Fault.UNAUTHORIZED: (Result.NOT_EXECUTED, "http_401"),
+    Fault.HELD_BACK: (Result.HELD_BACK, "stripe_away"),
 }
 
 

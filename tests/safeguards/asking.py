@@ -100,6 +100,22 @@ ASKING = (
         tests=(f"{WORKER}/test_core_answers.py::test_a_confirm_with_an_old_key_is_settled_by_reading",),
     ),
     Safeguard(
+        name="what was held back was not sent",
+        promise="P8: a call of which nothing left the worker may still expire",
+        file="worker/domain/answers.py",
+        old="sends=without(call.sends, message.sent_at), ",
+        new="",
+        tests=(f"{WORKER}/test_core_held_back.py::test_a_confirm_that_was_never_sent_expires",),
+    ),
+    Safeguard(
+        name="a cancel before a confirm that waits",
+        promise="Rule 20: who cancels while Stripe is away is not charged when it is back",
+        file=CALLS,
+        old="        case Operation.CONFIRM if any(other.open and other.operation is Operation.CANCEL for",
+        new="        case Operation.CONFIRM if not any(other.open for",
+        tests=(f"{WORKER}/test_core_held_back.py::test_a_cancel_goes_before_a_confirm_that_was_never_sent",),
+    ),
+    Safeguard(
         name="expiry of a command",
         promise="P8: a command that nobody wants any more is refused when it comes",
         file="worker/domain/step.py",
@@ -127,8 +143,8 @@ ASKING = (
         name="a stored 500 is settled by reading",
         promise="Rule 18: an error that Stripe keeps under a key is not sent for again and again",
         file=ANSWERS,
-        old="            _settle_later(step, call)\n        case Result.NOT_EXECUTED",
-        new="            _again_later(step, call, message)\n        case Result.NOT_EXECUTED",
+        old="            _settle_later(step, call)\n        case Result.HELD_BACK",
+        new="            _again_later(step, call, message)\n        case Result.HELD_BACK",
         tests=(f"{WORKER}/test_core_answers.py::test_a_confirm_with_a_stored_error_is_settled_by_reading",),
     ),
     Safeguard(

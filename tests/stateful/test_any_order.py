@@ -210,6 +210,7 @@ def lived(seed: int) -> Payment:
     return payments[0]
 
 
+@pytest.mark.timeout(900)  # a minute of arithmetic, on a core that others want, too
 def test_the_histories_meet_what_they_are_for() -> None:
     """Some hundred histories reach every kind of call, refund, dispute and concern that one payment can have."""
     met = set().union(*(reaches(lived(seed)) for seed in range(500)))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -364,4 +365,4 @@ Machine.TestCase.settings = settings(
     derandomize="STATEFUL_EXAMPLES" not in os.environ,
     print_blob=True,
 )
-TestMachine = Machine.TestCase
+TestMachine = pytest.mark.timeout(900)(Machine.TestCase)  # minutes of arithmetic, on a core that others want, too

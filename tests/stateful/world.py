@@ -127,6 +127,7 @@ class World:
                     problem=said.problem,
                     chained=asked.chained,
                     replayed=said.replayed,
+                    sent_at=call.sends[-1] if said.result is Result.HELD_BACK else None,
                 )
             case Read(intent_id):
                 seen = self.stripe.retrieve(intent_id)

@@ -1,4 +1,6 @@
-"""The gateways, each behind the line: what is kept back is answered as *not executed*, and its document brings it back."""
+"""The gateways, each behind the line: a send that is kept back is answered as *held back*, and its document brings it back."""
+
+from dataclasses import replace
 
 from worker.adapters.budget import OF_CALL, OF_CUSTOMER_CALL, Priority
 from worker.adapters.line import Kept, Line
@@ -26,7 +28,9 @@ class GuardedGateway:
         async with self._line.enter(OF_CALL[call.operation]) as kept:
             if kept is None:
                 return await self._inner.send(call, payment, chained)
-        return _not_executed(call, payment, kept, chained)
+        return replace(
+            _not_executed(call, payment, kept), result=Result.HELD_BACK, sent_at=call.sends[-1], chained=chained
+        )
 
     async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
         async with self._line.enter(Priority.READ) as kept:
@@ -58,7 +62,12 @@ class GuardedCustomerGateway:
         async with self._line.enter(OF_CUSTOMER_CALL[call.operation]) as kept:
             if kept is None:
                 return await self._inner.send(call, customer, chained)
-        return _customer_not_executed(call, customer, kept, chained)
+        return replace(
+            _customer_not_executed(call, customer, kept),
+            result=Result.HELD_BACK,
+            sent_at=call.sends[-1],
+            chained=chained,
+        )
 
     async def read(self, stripe_id: str, version: int) -> CustomerRead | CustomerReadFailed:
         async with self._line.enter(Priority.READ) as kept:
@@ -79,15 +88,11 @@ class GuardedCustomerGateway:
         return CustomerReadFailed(reason=kept)
 
 
-def _not_executed(call: Call, payment: Payment, kept: Kept, chained: int = 0) -> Answer:
+def _not_executed(call: Call, payment: Payment, kept: Kept) -> Answer:
     problem = StripeProblem(kept, TEXTS[kept])
-    return Answer(
-        call_id=call.id, result=Result.NOT_EXECUTED, version=payment.version, problem=problem, chained=chained
-    )
+    return Answer(call_id=call.id, result=Result.NOT_EXECUTED, version=payment.version, problem=problem)
 
 
-def _customer_not_executed(call: CustomerCall, customer: Customer, kept: Kept, chained: int = 0) -> CustomerAnswer:
+def _customer_not_executed(call: CustomerCall, customer: Customer, kept: Kept) -> CustomerAnswer:
     problem = StripeProblem(kept, TEXTS[kept])
-    return CustomerAnswer(
-        call_id=call.id, result=Result.NOT_EXECUTED, version=customer.version, problem=problem, chained=chained
-    )
+    return CustomerAnswer(call_id=call.id, result=Result.NOT_EXECUTED, version=customer.version, problem=problem)

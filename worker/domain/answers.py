@@ -7,10 +7,9 @@ from datetime import timedelta
 from contracts import events
 from contracts.replies import RefusalCode
 from worker.domain import calls, disputes, heads, limits, news, refunds, watch
-from worker.domain.announce import attempt_view
 from worker.domain.facts import Decline, Intent, StripeProblem
 from worker.domain.messages import Answer, ReadFailed, Result
-from worker.domain.record import Attempt, Call, Operation, Outcome, Refused, Status
+from worker.domain.record import Call, Operation, Outcome, Refused, without
 from worker.domain.step import Step
 
 ApplyIntent = Callable[[Step, Intent, bool], None]
@@ -55,6 +54,8 @@ def answered(step: Step, apply: ApplyIntent) -> None:
             _not_found(step, call)
         case Result.STORED_ERROR:
             _settle_later(step, call)
+        case Result.HELD_BACK:
+            _held_back(step, call, message)
         case Result.NOT_EXECUTED | Result.UNKNOWN:
             _again_later(step, call, message)
 
@@ -113,17 +114,9 @@ def _refused(step: Step, call: Call, message: Answer, code: RefusalCode) -> None
     problem = message.problem or StripeProblem("unknown", "Stripe refused it")
     refused = Refused(code, problem.message, problem.field and f"data.{problem.field}")
     if call.operation is Operation.CREATE:
-        _fail(step, call, refused, problem.code)
+        heads.fail(step, call, refused, problem.code)
     heads.close(step, call, refused)
     news.orphan_left(step)
-
-
-def _fail(step: Step, call: Call, refused: Refused, code: str) -> None:
-    """The create came to nothing: the payment is dead, and the order may try again as its next one."""
-    step.change(status=Status.FAILED, poll_at=None, read_at=None)
-    attempt = Attempt(id=call.key, outcome="failed", at=step.now, code=code, message=refused.message)
-    step.decline(attempt)
-    step.announce(events.PaymentFailed, attempt=attempt_view(attempt, step.known))
 
 
 def _not_found(step: Step, call: Call) -> None:
@@ -131,7 +124,7 @@ def _not_found(step: Step, call: Call) -> None:
     last = call.sends[-1]
     if call.settle == calls.STORED_ERROR or step.now - last >= limits.KEY_LIFETIME:
         refused = Refused(RefusalCode.PROVIDER_ERROR, "Stripe did not create it: try again")
-        _fail(step, call, refused, str(RefusalCode.PROVIDER_ERROR))
+        heads.fail(step, call, refused, str(RefusalCode.PROVIDER_ERROR))
         heads.close(step, call, refused)
     else:
         step.put_call(replace(call, due_at=last + limits.KEY_LIFETIME))
@@ -145,6 +138,19 @@ def _settle_later(step: Step, call: Call) -> None:
     step.why = "Stripe keeps an error under this key: settle by reading"
 
 
+def _held_back(step: Step, call: Call, message: Answer) -> None:
+    """Nothing of it left the worker: a call that was never sent may still expire or become moot, whenever its time comes."""
+    if call.settle is not None or message.sent_at not in call.sends:
+        step.stale("held back, and somebody else is at it")
+        return
+    changed = replace(call, sends=without(call.sends, message.sent_at), held_back=call.held_back + 1)
+    if call.sends[-1] == message.sent_at:
+        wait = limits.backoff(call.key, len(call.sends) + call.held_back - 1)
+        changed = replace(changed, due_at=step.now + min(wait, limits.HELD_BACK_CAP))
+    step.put_call(changed)
+    step.why = f"{call.operation} held back ({message.problem.code if message.problem else 'no reason'}): again later"
+
+
 def _again_later(step: Step, call: Call, message: Answer) -> None:
     code = message.problem.code if message.problem else str(message.result)
     if call.settle:
@@ -155,7 +161,8 @@ def _again_later(step: Step, call: Call, message: Answer) -> None:
     if errors >= limits.STORED_ERROR_STREAK:
         _settle_later(step, call)
         return
-    wait = KEYS_REFUSED_WAIT if code in {"http_401", "http_403"} else limits.backoff(call.key, len(call.sends) - 1)
+    tries = len(call.sends) + call.held_back
+    wait = KEYS_REFUSED_WAIT if code in {"http_401", "http_403"} else limits.backoff(call.key, tries - 1)
     step.put_call(replace(call, errors=errors, due_at=step.now + wait))
     step.why = f"{call.operation} {message.result} ({code}): again later"
 

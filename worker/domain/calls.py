@@ -256,6 +256,8 @@ def moot(payment: Payment, call: Call, now: datetime) -> tuple[bool, Refused | N
     match call.operation:
         case Operation.CREATE:
             return False, None
+        case Operation.CONFIRM if any(other.open and other.operation is Operation.CANCEL for other in payment.calls):
+            return True, Refused(RefusalCode.BEING_CANCELED, "a cancel came before it was sent")
         case Operation.CONFIRM if payment.needs_review:
             return True, Refused(RefusalCode.NEEDS_REVIEW, f"the payment waits for a person: {payment.needs_review}")
         case Operation.CONFIRM if payment.status in UNPAID:
@@ -317,8 +319,7 @@ def _too_much(payment: Payment, own: Refund) -> Refused:
 def resume(step: Step, head: Call) -> None:
     """Take up a head that was sent and not settled: under the same key while that is safe, by reading after that."""
     if not head.sends:
-        send(step, head)
-        return
+        return  # `go_on` decides about it
     if head.settle and head.due_at and head.due_at > step.now:
         return  # a duplicate does not make the truth come sooner
     if not head.settle and step.now - head.sends[0] >= limits.KEY_LIFETIME:

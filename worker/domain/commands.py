@@ -5,10 +5,9 @@ from dataclasses import replace
 from contracts import events, money
 from contracts.commands import CaptureMethod
 from contracts.replies import RefusalCode, Verdict
-from worker.domain import calls, limits
-from worker.domain.announce import attempt_view
+from worker.domain import calls, heads, limits
 from worker.domain.messages import Cancel, Capture, Confirm, Create, CustomerSeen
-from worker.domain.record import UNPAID, Attempt, Call, Entry, Operation, Payment, Refused, Status, payment_id
+from worker.domain.record import UNPAID, Call, Entry, Operation, Payment, Refused, Status, payment_id
 from worker.domain.step import Step
 
 CANCELED_TEXT = "the order was canceled after this create was issued"
@@ -193,10 +192,8 @@ def customer_seen(step: Step) -> None:
 
 
 def _dropped(step: Step, draft: Call, refused: Refused) -> None:
-    step.change(draft=None, customer_at=None, calls=(*step.known.calls, draft), status=Status.FAILED)
-    attempt = Attempt(id=draft.key, outcome="failed", at=step.now, code=str(refused.code), message=refused.message)
-    step.decline(attempt)
-    step.announce(events.PaymentFailed, attempt=attempt_view(attempt, step.known))
+    step.change(draft=None, customer_at=None, calls=(*step.known.calls, draft))
+    heads.fail(step, draft, refused, str(refused.code))
     step.close(draft, refused)
 
 

@@ -2,10 +2,12 @@
 
 from dataclasses import replace
 
+from contracts import events
 from worker.domain import calls, limits, reservation
+from worker.domain.announce import attempt_view
 from worker.domain.effects import Ensure, Read
 from worker.domain.messages import Answer
-from worker.domain.record import Call, Operation, Refused
+from worker.domain.record import Attempt, Call, Operation, Refused, Status
 from worker.domain.step import Step
 
 
@@ -21,8 +23,12 @@ def go_on(step: Step) -> None:
     while (head := step.known.head) is not None and not head.sends and step.effect is None:
         closed, refused = calls.moot(step.known, head, step.now)
         if closed:
+            if refused and head.operation is Operation.CREATE:
+                fail(step, head, refused, str(refused.code))
             close(step, head, refused)
             continue
+        if head.held_back and head.due_at and head.due_at > step.now:
+            break
         if isinstance(step.message, Answer) and step.message.chained >= limits.MAX_CHAINED:
             step.put_call(replace(head, due_at=step.now))
             break
@@ -50,6 +56,14 @@ def settle_by_truth(step: Step) -> None:
     head = step.known.head
     if head is not None and head.settle is not None:
         close(step, head, None if calls.took_effect(step, head) else calls.not_done(step, head))
+
+
+def fail(step: Step, call: Call, refused: Refused, code: str) -> None:
+    """The create came to nothing: the payment is dead, and the order may try again as its next one."""
+    step.change(status=Status.FAILED, poll_at=None, read_at=None)
+    attempt = Attempt(id=call.key, outcome="failed", at=step.now, code=code, message=refused.message)
+    step.decline(attempt)
+    step.announce(events.PaymentFailed, attempt=attempt_view(attempt, step.known))
 
 
 def close(step: Step, call: Call, refused: Refused | None) -> None:

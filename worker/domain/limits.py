@@ -19,6 +19,9 @@ BACKOFF_FIRST = timedelta(seconds=2)
 BACKOFF_CAP = timedelta(minutes=10)
 """An outage of hours costs a handful of requests an hour and payment; recovery is noticed within ten minutes."""
 
+HELD_BACK_CAP = timedelta(minutes=2)
+"""A try that is held back costs Stripe nothing and the database two writes; a buyer waits for it once Stripe is back."""
+
 POLL_FIRST = timedelta(minutes=10)
 POLL_CAP = timedelta(hours=6)
 """Webhooks bring the news within seconds; polling is for the ones that were lost."""

@@ -47,7 +47,10 @@ class Kind(StrEnum):
 
 
 class Result(StrEnum):
-    """The closed set of what a request to Stripe can come to (docs/reliability.md, rule 18)."""
+    """The closed set of what a request to Stripe can come to (docs/reliability.md, rule 18).
+
+    HELD_BACK: nothing of it has left the worker, for want of a place in the budget or because Stripe is away.
+    """
 
     DONE = "done"
     DECLINED = "declined"
@@ -56,6 +59,7 @@ class Result(StrEnum):
     UNLISTED = "unlisted"
     KEY_MISUSED = "key_misused"
     NOT_EXECUTED = "not_executed"
+    HELD_BACK = "held_back"
     UNKNOWN = "unknown"
     STORED_ERROR = "stored_error"
     NOT_FOUND = "not_found"
@@ -233,7 +237,7 @@ class Answer:
     """The answer to a call, or to the search for a lost create. `version` as committed right before the send.
 
     `chained` counts the calls that this delivery has already sent after its own. `replayed`: Stripe repeated what it had
-    answered to the key before, which may be long ago.
+    answered to the key before, which may be long ago. `sent_at` says which send was held back.
     """
 
     call_id: str
@@ -246,6 +250,7 @@ class Answer:
     request_id: str | None = None
     chained: int = 0
     replayed: bool = False
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,7 +91,8 @@ class Refused:
 class Call:
     """One request that must reach Stripe, committed before its first send and repeated under the same key.
 
-    `sends` says when each send began, oldest first; `due_at` when the sweeper looks at it. `settle` means: never send
+    `sends` says when each send began, oldest first, without those that were held back and only counted (`held_back`);
+    `due_at` when the sweeper looks at it. `settle` means: never send
     again, find out by reading, because of this. `intent_id` is whom it addresses, stored before the first send; `about`
     the refund or dispute that it is for. `base` is what had been captured when a capture was first sent. `params` are
     exact until the call is closed; then what is personal in them is forgotten.
@@ -108,6 +109,7 @@ class Call:
     reply: Address | None = None
     trace: Trace = field(default_factory=Trace)
     sends: tuple[datetime, ...] = ()
+    held_back: int = 0
     due_at: datetime | None = None
     settle: str | None = None
     own_reason: str | None = None
@@ -247,6 +249,7 @@ class Payment:
         head = self.head
         waits = (
             head.due_at if head else None,
+            head.expires_at if head and head.held_back and not head.sends else None,
             self.read_at,
             self.customer_at,
             self.poll_at if self.waiting else None,
@@ -344,6 +347,12 @@ def counted(payment: Payment) -> dict[str, int]:
         "refunded": sum(refund.amount for refund in payment.refunds if refund.status is RefundStatus.SUCCEEDED),
         "disputed": sum(dispute.amount for dispute in payment.disputes if dispute.status in HOLDS_MONEY),
     }
+
+
+def without(sends: tuple[datetime, ...], begun: datetime) -> tuple[datetime, ...]:
+    """The sends but one that began at this moment."""
+    index = sends.index(begun)
+    return sends[:index] + sends[index + 1 :]
 
 
 def payment_id(order_id: str, number: int) -> str:

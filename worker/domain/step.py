@@ -267,6 +267,7 @@ def _story(call: Call) -> dict[str, Any]:
     """What a settled call leaves in the timeline."""
     story = {
         "sends": len(call.sends),
+        "held_back": call.held_back or None,
         "request_id": call.request_id,
         "about": call.about,
         "requested_by": call.asked_by,

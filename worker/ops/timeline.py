@@ -5,11 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from worker.adapters.line import Kept
 from worker.adapters.stories import Story
 from worker.dead_letter import DeadLetter
-from worker.domain.messages import Answer
-from worker.domain.record import Announced, Call, Entry, Payment
+from worker.domain.record import Announced, Call, Entry
 
 COMMAND, WEBHOOK, READ, STRIPE, EVENT = "command", "webhook", "read", "stripe", "event"
 OWN, IGNORED, DEAD = "own", "ignored", "dead letter"
@@ -36,8 +34,7 @@ def rows(story: Story) -> list[Row]:
     found: list[Row] = []
     if story.payment is not None:
         found += map(_entry, story.payment.timeline)
-    held_back = _held_back(story.payment) if story.payment is not None else set()
-    found += (_call(call, held_back) for call in story.calls)
+    found += map(_call, story.calls)
     if story.payment is not None:
         found += (_event(story.payment.id, event) for event in story.payment.events)
     found += (Row(one.at, IGNORED, one.type, one.event_id, "ignored", why=one.reason) for one in story.ignored)
@@ -73,28 +70,15 @@ def _what(entry: Entry) -> str:
     return WEBHOOK if "." in entry.kind else COMMAND
 
 
-def _held_back(payment: Payment) -> set[tuple[str, datetime]]:
-    """Sends, by call and moment, that were recorded and not made: the budget had no place, or Stripe was known to be away.
-
-    Recorded they stay: what may have been sent must never look as if it had not. The answer says which one it was by the
-    version of the record as it was right before.
-    """
-    begun = {one.version + 1: one.at for one in payment.inputs}
-    answers = (one.message for one in payment.inputs if one.kind == Answer.__name__)
-    kept = (said for said in answers if said.get("problem", {}).get("code") in set(Kept))
-    return {(said["call_id"], begun[said["version"]]) for said in kept if said["version"] in begun}
-
-
-def _call(call: Call, held_back: set[tuple[str, datetime]]) -> Row:
-    made = [moment for moment in call.sends if (call.id, moment) not in held_back]
-    took = call.closed_at - made[-1] if call.closed_at and made else None
+def _call(call: Call) -> Row:
+    took = call.closed_at - call.sends[-1] if call.closed_at and call.sends else None
     details = {
         "key": call.key,
-        "sends": len(made),
-        "held_back": len(call.sends) - len(made) or None,
+        "sends": len(call.sends),
+        "held_back": call.held_back or None,
         "request_id": call.request_id,
         "took_ms": round(took / timedelta(milliseconds=1)) if took is not None else None,
-        "sent_at": [moment.isoformat() for moment in made],
+        "sent_at": [moment.isoformat() for moment in call.sends],
         "due_at": call.due_at.isoformat() if call.due_at else None,
         "settle": call.settle,
     }

@@ -127,7 +127,7 @@ async def test_without_a_place_nothing_is_sent(subject: Subject) -> None:
     """Each kind of call is then answered as not executed, by name, and Stripe hears of none."""
     subject.budget.shut = True
     answer, payment, call = await made(subject)
-    assert (answer.result, answer.problem and answer.problem.code, answer.chained) == (Result.NOT_EXECUTED, "budget", 3)
+    assert (answer.result, answer.problem and answer.problem.code, answer.chained) == (Result.HELD_BACK, "budget", 3)
     assert (await subject.gateway.find(call, payment)).result is Result.NOT_EXECUTED
     assert await subject.gateway.read("pi_1", 0) == ReadFailed(reason="budget")
     assert await subject.gateway.owner("pi_1") == ReadFailed(reason="budget")
@@ -156,7 +156,7 @@ async def test_an_outage_opens_the_breaker_and_an_answer_closes_it(subject: Subj
     asked = subject.requests
     assert asked == THRESHOLD
     kept = [await subject.gateway.send(call, payment, 0) for _ in range(5)]
-    assert {(one.result, one.problem and one.problem.code) for one in kept} == {(Result.NOT_EXECUTED, "stripe_away")}
+    assert {(one.result, one.problem and one.problem.code) for one in kept} == {(Result.HELD_BACK, "stripe_away")}
     assert await subject.gateway.read("pi_1", 0) == ReadFailed(reason="stripe_away")
     assert subject.requests == asked
     subject.run.simulator.faults.clear()
@@ -205,7 +205,7 @@ async def test_customers_go_over_the_same_line(subject: Subject) -> None:
     subject.budget.shut = True
     asked = subject.requests
     kept = await subject.customers.send(call, story.record, 2)
-    assert (kept.result, kept.problem and kept.problem.code, kept.chained) == (Result.NOT_EXECUTED, "budget", 2)
+    assert (kept.result, kept.problem and kept.problem.code, kept.chained) == (Result.HELD_BACK, "budget", 2)
     assert (await subject.customers.find(call, story.record)).result is Result.NOT_EXECUTED
     assert await subject.customers.read("cus_1", 0) == CustomerReadFailed(reason="budget")
     assert await subject.customers.secret("seti_1") == CustomerReadFailed(reason="budget")

@@ -190,4 +190,5 @@ def answers(call: CustomerCall, version: int) -> Iterator[CustomerAnswer]:
                 version=stand,
                 made=MADE.get(call.operation) if done else None,
                 problem=None if done else said.get(result, problem("parameter_unknown", field=METHOD)),
+                sent_at=call.sends[-1] if result is Result.HELD_BACK else None,
             )

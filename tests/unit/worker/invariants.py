@@ -1,5 +1,6 @@
 """What must hold of every decision, whatever came before: checked by the unit, stateful and simulation tests alike."""
 
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
@@ -8,7 +9,7 @@ from worker.domain.effects import Decision, Find, Read, Send
 from worker.domain.facts import Intent
 from worker.domain.messages import Answer, IntentSeen, Message, kind_of
 from worker.domain.payment import TRANSITIONS, Rule
-from worker.domain.record import Operation, Outcome, Payment, Status
+from worker.domain.record import Call, Operation, Outcome, Payment, Status
 
 
 def check(before: Payment | None, message: Message, now: datetime, decision: Decision) -> None:
@@ -66,7 +67,8 @@ def _check_queue(before: Payment | None, after: Payment) -> None:
         assert new is not None, "a call was lost"
         assert (new.key, new.operation) == (old.key, old.operation)
         assert not new.open or new.params == old.params, "sent again with other parameters"
-        assert new.sends[: len(old.sends)] == old.sends
+        forgotten = Counter(old.sends) - Counter(new.sends)
+        assert forgotten.total() == new.held_back - old.held_back, "a send is forgotten, and was not held back"
         assert old.open or after.erased_at or new == old, "a closed call was changed"
 
 
@@ -127,9 +129,16 @@ def _check_status(before: Payment | None, after: Payment, message: Message) -> N
         allowed |= {Status.REQUIRES_PAYMENT_METHOD}
     elif rule is Rule.ANSWER:
         allowed |= _after_answer(was, message)
+    if before is not None and _may_expire(before.head):
+        allowed |= {Status.FAILED}
     if was is Status.CREATING and told is not None:
         allowed |= {Status.REQUIRES_PAYMENT_METHOD}
     assert after.status in allowed, f"{was} to {after.status} by {rule}"
+
+
+def _may_expire(head: Call | None) -> bool:
+    """A create of which nothing has left the worker is given up when its time is over, whatever comes then."""
+    return head is not None and head.operation is Operation.CREATE and not head.sends and head.expires_at is not None
 
 
 def _after_answer(was: Status, message: Message) -> set[Status]:

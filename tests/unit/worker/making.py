@@ -299,9 +299,10 @@ class Story:
         **intent_changes: Any,
     ) -> Decision:
         """Stripe's answer to the head, for the version that was committed before the send unless another is given."""
+        asked = call or self.head
         return self.tell(
             Answer(
-                call_id=(call or self.head).id,
+                call_id=asked.id,
                 result=result,
                 version=self.record.version if version is None else version,
                 intent=intent(status, **intent_changes) if status else None,
@@ -310,6 +311,7 @@ class Story:
                 problem=problem,
                 request_id="req_1",
                 chained=chained,
+                sent_at=asked.sends[-1] if result is Result.HELD_BACK else None,
             ),
             after,
         )

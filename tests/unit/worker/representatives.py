@@ -254,7 +254,9 @@ def answers(call: Call, version: int) -> Iterator[Answer]:
                     unpaid = intent(status, decline=declined("ch_9"))
                     yield Answer(call_id=call.id, result=result, version=stand, intent=unpaid, problem=said[result])
             if result is not Result.DONE:
-                yield Answer(call_id=call.id, result=result, version=stand, problem=said.get(result, problem()))
+                sent_at = call.sends[-1] if result is Result.HELD_BACK else None
+                found = said.get(result, problem())
+                yield Answer(call_id=call.id, result=result, version=stand, problem=found, sent_at=sent_at)
 
 
 MOMENTS = (timedelta(seconds=1), timedelta(minutes=5), KEY_LIFETIME + HOURS, timedelta(days=8))

@@ -12,7 +12,7 @@ from worker.domain.customers.record import ON_A_METHOD, CustomerCall, CustomerOp
 from worker.domain.customers.step import OWN, CustomerStep
 from worker.domain.facts import StripeProblem
 from worker.domain.messages import Result
-from worker.domain.record import Refused
+from worker.domain.record import Refused, without
 
 KEYS_REFUSED_WAIT = timedelta(minutes=1)
 """Stripe refuses our API key: nothing is executed until a person has mended it."""
@@ -37,6 +37,8 @@ def answered(step: CustomerStep) -> None:
             _not_found(step, call)
         case Result.STORED_ERROR if call.operation is not CustomerOperation.DELETE:
             _settle_later(step, call)
+        case Result.HELD_BACK:
+            _held_back(step, call, message)
         case _:
             _again_later(step, call, message)
 
@@ -143,6 +145,19 @@ def _settle_later(step: CustomerStep, call: CustomerCall) -> None:
     step.why = "Stripe keeps an error under this key: settle by reading"
 
 
+def _held_back(step: CustomerStep, call: CustomerCall, message: CustomerAnswer) -> None:
+    """Nothing of it left the worker: a call that was never sent may still expire or become moot, whenever its time comes."""
+    if call.settle is not None or message.sent_at not in call.sends:
+        step.stale("held back, and somebody else is at it")
+        return
+    changed = replace(call, sends=without(call.sends, message.sent_at), held_back=call.held_back + 1)
+    if call.sends[-1] == message.sent_at:
+        wait = limits.backoff(call.key, len(call.sends) + call.held_back - 1)
+        changed = replace(changed, due_at=step.now + min(wait, limits.HELD_BACK_CAP))
+    step.put_call(changed)
+    step.why = f"{call.operation} held back ({message.problem.code if message.problem else 'no reason'}): again later"
+
+
 def _again_later(step: CustomerStep, call: CustomerCall, message: CustomerAnswer) -> None:
     code = message.problem.code if message.problem else str(message.result)
     if call.settle:
@@ -153,6 +168,7 @@ def _again_later(step: CustomerStep, call: CustomerCall, message: CustomerAnswer
     if errors >= limits.STORED_ERROR_STREAK and call.operation is not CustomerOperation.DELETE:
         _settle_later(step, call)
         return
-    wait = KEYS_REFUSED_WAIT if code in {"http_401", "http_403"} else limits.backoff(call.key, len(call.sends) - 1)
+    tries = len(call.sends) + call.held_back
+    wait = KEYS_REFUSED_WAIT if code in {"http_401", "http_403"} else limits.backoff(call.key, tries - 1)
     step.put_call(replace(call, errors=errors, due_at=step.now + wait))
     step.why = f"{call.operation} {message.result} ({code}): again later"

@@ -136,6 +136,8 @@ def go_on(step: CustomerStep) -> None:
         elif isinstance(step.message, CustomerAnswer) and step.message.chained >= limits.MAX_CHAINED:
             step.put_call(replace(head, due_at=step.now))
             break
+        elif head.held_back and head.due_at and head.due_at > step.now:
+            break
         elif head.operation is CustomerOperation.SET_UP and step.known.stripe_id is None:
             creation(step)
         elif head.operation in ON_A_METHOD and not step.known.has(head.method):

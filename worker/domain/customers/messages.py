@@ -101,7 +101,8 @@ class CustomerAnswer:
     """The answer to a call, or to the search for a lost create. `made` is the id of the customer or SetupIntent made.
 
     `version` as committed right before the send; `chained` counts the calls that this delivery sent after its own;
-    `replayed`: Stripe repeated what it had answered to the key before, which may be long ago.
+    `replayed`: Stripe repeated what it had answered to the key before, which may be long ago. `sent_at` says which send
+    was held back.
     """
 
     call_id: str
@@ -113,6 +114,7 @@ class CustomerAnswer:
     request_id: str | None = None
     chained: int = 0
     replayed: bool = False
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

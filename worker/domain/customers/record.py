@@ -42,10 +42,10 @@ ON_A_METHOD = frozenset({CustomerOperation.SET_DEFAULT, CustomerOperation.DETACH
 class CustomerCall:
     """One request that must reach Stripe, committed before its first send and repeated under the same key.
 
-    `target` is the Stripe customer that it addresses, stored before the first send; `sends` when each send began;
-    `due_at` when the sweeper looks at it. `settle` means: never send again, find out by reading, because of this.
-    `checked`: the user's methods were read after it was queued. `doubt` is what it is refused with, unless a read shows
-    that it took effect all the same.
+    `target` is the Stripe customer that it addresses, stored before the first send; `sends` when each send began, without
+    those that were held back and only counted (`held_back`); `due_at` when the sweeper looks at it. `settle` means: never
+    send again, find out by reading, because of this. `checked`: the user's methods were read after it was queued. `doubt`
+    is what it is refused with, unless a read shows that it took effect all the same.
     """
 
     id: str
@@ -58,6 +58,7 @@ class CustomerCall:
     expires_at: datetime | None = None
     reply: Address | None = None
     sends: tuple[datetime, ...] = ()
+    held_back: int = 0
     due_at: datetime | None = None
     settle: str | None = None
     checked: bool = False
@@ -139,7 +140,12 @@ class Customer:
     @property
     def check_at(self) -> datetime | None:
         """When the sweeper must look again, or None when nothing is open."""
-        waits = (self.head.due_at if self.head else None, self.read_at)
+        head = self.head
+        waits = (
+            head.due_at if head else None,
+            head.expires_at if head and head.held_back and not head.sends else None,
+            self.read_at,
+        )
         return min((moment for moment in waits if moment is not None), default=None)
 
     def call(self, call_id: str) -> CustomerCall | None:

@@ -5,21 +5,21 @@ from pathlib import Path
 
 import pytest
 
+from contracts.environment import with_option
 from sandbox.stack.choose import PrivateDatabase
 from tests.chaos.tcp_proxy import Fault, Kind, TcpProxy
 from tests.chaos.wires import Wire, needs_time, port_of, through
 from tests.e2e.support.service import Service
 from tests.e2e.support.until import until
 from tests.e2e.support.worker import WorkerProcess
-from worker.adapters.store import POOL_SIZE
 
 ORDERS = 12
 AWAY_S = 3.0
 NOTICED_S = 30.0
 WITHIN_S = 120.0
-CROWD = 50
+CROWD, POOL = 50, 3
 SLOW_S = 2.0
-"""Added to every answer: a new connection takes two of them, and a delivery waits for one for five seconds."""
+"""Added to every answer; a delivery waits for a connection for five seconds."""
 
 WATCHING = 4
 """Connections beside the pool, over which the driver watches the server."""
@@ -88,7 +88,8 @@ def pool_exhausted(worker: WorkerProcess) -> int:
 async def test_row_23_the_pool_is_exhausted(service: Service) -> None:
     """A crowd that finds every connection to a slow database taken loses nothing, opens no more of them, and is paid once."""
     async with TcpProxy(port_of(service.mongo_uri)) as proxy:
-        worker = await service.worker(PREFETCH=str(CROWD), **{Wire.DATABASE: through(service.mongo_uri, proxy.port)})
+        narrow = with_option(through(service.mongo_uri, proxy.port), "maxPoolSize", str(POOL))
+        worker = await service.worker(PREFETCH=str(CROWD), **{Wire.DATABASE: narrow})
         await bought(service, "order-0")
         proxy.inject(Fault(Kind.LATENCY, delay_s=SLOW_S))
 
@@ -101,6 +102,6 @@ async def test_row_23_the_pool_is_exhausted(service: Service) -> None:
             await until(exhausted, WITHIN_S, "no delivery waited for a connection in vain")
             proxy.heal()
         assert proxy.struck[Kind.LATENCY] > 0
-        assert proxy.most_open <= POOL_SIZE + WATCHING
+        assert proxy.most_open <= POOL + WATCHING
         await assert_all_paid(service, CROWD)
         worker.child.kill()

@@ -22,6 +22,7 @@ from pymongo.errors import (
 from pymongo.uri_parser import parse_uri
 from pymongo.write_concern import WriteConcern
 
+from contracts.environment import options
 from worker.adapters.archive import archive_id, archived_documents, recalled_from, removal
 from worker.adapters.documents import Document, changes, from_document, plain, to_document
 from worker.adapters.trouble import translated
@@ -35,7 +36,8 @@ OPERATION_TIMEOUT_MS = 5_000
 PING_S = 2.0
 
 POOL_SIZE = 50
-"""Connections per worker. More messages may be in work; most of them wait for Stripe, and the others for a moment."""
+"""Connections per worker, where the address names no `maxPoolSize`. More messages may be in work; most of them wait for
+Stripe, and the others for a moment."""
 
 DUPLICATE_KEY = 11000
 IGNORED_KEPT = timedelta(days=35)
@@ -49,7 +51,11 @@ Write = UpdateOne | ReplaceOne[Document]
 
 
 def open_client(uri: str) -> AsyncMongoClient[Document]:
-    """A client for this event loop; it connects when first used."""
+    """A client for this event loop; it connects when first used.
+
+    What is an argument here the address cannot change: neither how safe a write is, nor how long one may take.
+    """
+    pool: dict[str, Any] = {} if "maxpoolsize" in map(str.casefold, options(uri)) else {"maxPoolSize": POOL_SIZE}
     return AsyncMongoClient(
         uri,
         tz_aware=True,
@@ -57,8 +63,8 @@ def open_client(uri: str) -> AsyncMongoClient[Document]:
         journal=True,
         timeoutMS=OPERATION_TIMEOUT_MS,
         serverSelectionTimeoutMS=OPERATION_TIMEOUT_MS,
-        maxPoolSize=POOL_SIZE,
         appname="payments-worker",
+        **pool,
     )
 
 

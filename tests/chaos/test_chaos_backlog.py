@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections import Counter
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -117,11 +118,22 @@ async def drained(service: Service) -> None:
     await until(quiet, WITHIN_S, "messages are still waiting")
 
 
+def of_backlog(post: dict[str, Any]) -> bool:
+    """Whether a request to Stripe creates what a waiting command wanted."""
+    return post["path"] == "/v1/payment_intents" and str(post["params"]["metadata"]["order_id"]).startswith("new-")
+
+
 def redelivered(service: Service) -> Counter[str]:
-    """Deliveries that a dead worker had held, by queue."""
+    """Deliveries that another worker had held before, by queue."""
     return Counter(
         line["queue"] for worker in service.workers for line in worker.lines("delivery") if line["redelivered"]
     )
+
+
+def interruptions(service: Service) -> int:
+    """How often a worker gave back what it held: when it was killed, and on a busy machine without the broker or database."""
+    away = sum(len(worker.lines(event)) for worker in service.workers for event in ("broker_away", "database_away"))
+    return WORKERS + away
 
 
 @needs_time
@@ -133,7 +145,6 @@ async def test_row_35_a_backlog_and_workers_that_die_holding_their_prefetch(serv
     waiting = await service.queues()
     assert waiting[topology.COMMANDS_QUEUE] >= NEW
     assert waiting[topology.STRIPE_QUEUE] >= PAID
-    before = len(await service.stripe.posts())
 
     workers = [service.make_worker(PREFETCH=str(PREFETCH), STRIPE_RATE=str(RATE)) for _ in range(WORKERS)]
     async with asyncio.TaskGroup() as dying:
@@ -150,12 +161,12 @@ async def test_row_35_a_backlog_and_workers_that_die_holding_their_prefetch(serv
     books = await service.assert_promises(WITHIN_S)
     held = redelivered(service)
     assert held[topology.COMMANDS_QUEUE] >= PREFETCH
-    assert all(count <= WORKERS * PREFETCH for count in held.values())
+    assert all(count <= interruptions(service) * PREFETCH for count in held.values())
     assert books.ledger["count"] == PAID + NEW
     assert Counter(payment["status"] for payment in books.payments)["succeeded"] == PAID
     entries = Counter(entry["message_id"] for payment in books.payments for entry in payment["timeline"])
     assert all(entries[command_id(f"new-{number}")] == 1 for number in range(NEW))
-    seconds = Counter(post["created"] for post in books.posts[before:])
+    seconds = Counter(post["created"] for post in books.posts if of_backlog(post))
     assert max(seconds.values()) <= WORKERS * RATE + SLACK
     for meter in meters:
         sizes = [mib for _, mib in meter.samples]

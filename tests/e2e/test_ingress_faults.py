@@ -8,6 +8,7 @@ from contracts import topology
 from sandbox.stack.choose import PrivateBroker
 from sandbox.stack.ports import free_port
 from tests.e2e.entry import WITH_HOOKS
+from tests.e2e.support.breaking import close_connections
 from tests.ingress_process import IngressProcess, Sender, running, stored_ids
 
 ANSWERED_WITHIN_S = 3.0
@@ -46,15 +47,16 @@ async def test_connections_that_are_closed_lose_nothing(
     """Under load, with every connection closed again and again, whatever was answered 200 is in the queue."""
     async with running(IngressProcess(tmp_path, private_vhost_url)) as sender:
         await sender.until_ready(200, 20)
-        stop = asyncio.Event()
+        stop, lost = asyncio.Event(), list[int]()
         async with asyncio.TaskGroup() as group:
             for name in "abcdefgh":
                 group.create_task(sender.keep_posting(name, stop))
             for _ in range(3):
                 await sender.until_stored(BACK_WITHIN_S)
-                await private_broker.ctl("close_all_connections", "test")
+                lost.append(await close_connections(private_broker))
             await sender.until_stored(BACK_WITHIN_S)
             stop.set()
+    assert all(lost)
     assert len(sender.acknowledged) > 4
     assert set(sender.acknowledged) <= set(await stored_ids(private_vhost_url))
 

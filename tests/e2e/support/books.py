@@ -15,7 +15,7 @@ FOLLOWED = ("payment_intent.", "charge.")
 
 @dataclass(frozen=True)
 class Books:
-    """Everybody's books at one moment. `commands` are the ids of all that were sent."""
+    """Everybody's books at one moment. `commands` are the ids of all that were sent, `gone` the queues that are not there."""
 
     payments: list[Json]
     customers: list[Json]
@@ -29,6 +29,7 @@ class Books:
     delivered: set[str]
     commands: frozenset[str]
     listener: Listener
+    gone: frozenset[str] = frozenset()
 
     @property
     def recorded(self) -> set[str]:
@@ -47,6 +48,7 @@ def unsettled(books: Books) -> list[str]:
     """What is still on its way, in words."""
     found = [f"{books.pending_webhooks} webhooks on their way"] if books.pending_webhooks else []
     found += [f"{count} messages in {queue}" for queue, count in books.queues.items() if count]
+    found += [f"{queue} is not there" for queue in books.gone]
     for payment in books.payments:
         open_calls = [call["key"] for call in payment["calls"] if call["state"] == "open"]
         waits = [name for name in ("unsent_at", "read_at") if name in payment]

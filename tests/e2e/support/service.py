@@ -16,6 +16,7 @@ from typing import Any, Self
 from urllib.parse import urlsplit, urlunsplit
 
 import aio_pika
+from aio_pika.exceptions import ChannelNotFoundEntity
 from pymongo import MongoClient
 
 from contracts import topology
@@ -195,14 +196,22 @@ class Service:
             delivered=delivered,
             commands=frozenset(self.commands),
             listener=self.listener,
+            gone=frozenset(queue.name for queue in topology.QUEUES) - queues.keys(),
         )
 
     async def queues(self) -> dict[str, int]:
-        """Messages that wait in each of payments' queues."""
+        """Messages that wait in each of payments' queues; one that is not there is left out."""
+        waiting: dict[str, int] = {}
         async with await aio_pika.connect(self.rabbitmq_url, timeout=10) as connection:
             channel = await connection.channel()
-            declared = [await channel.declare_queue(queue.name, passive=True) for queue in topology.QUEUES]
-            return {queue.name: queue.declaration_result.message_count or 0 for queue in declared}
+            for queue in topology.QUEUES:
+                try:
+                    declared = await channel.declare_queue(queue.name, passive=True)
+                except ChannelNotFoundEntity:
+                    channel = await connection.channel()  # the broker has closed the one that asked
+                else:
+                    waiting[queue.name] = declared.declaration_result.message_count or 0
+        return waiting
 
     async def quiesce(self, within_s: float = SETTLED_S) -> Books:
         """Wait until nothing is on its way any more. Fails with what still is."""

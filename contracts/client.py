@@ -14,7 +14,8 @@ from ssl import SSLContext
 from types import TracebackType
 from typing import Self, cast
 
-from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika import Message
+from aio_pika.abc import AbstractExchange, AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 
 from contracts import topology, transport
 from contracts.commands import (
@@ -183,7 +184,8 @@ class PaymentsClient:
 class _Line:
     """One channel to one exchange: what is asked on it, and the answers, which come back to it alone."""
 
-    def __init__(self, exchange: AbstractExchange) -> None:
+    def __init__(self, channel: AbstractRobustChannel, exchange: AbstractExchange) -> None:
+        self._channel = channel
         self._exchange = exchange
         self._waiting: dict[str, asyncio.Future[bytes | None]] = {}
 
@@ -197,7 +199,7 @@ class _Line:
         self._waiting[ticket] = waiting
         try:
             message = transport.persistent(body, kind=kind, correlation_id=ticket, reply_to=REPLY_TO)
-            sending = self._exchange.publish(message, kind, mandatory=True)
+            sending = self._publish(message, kind)
             destination = f"{kind!r} on {self._exchange.name!r}"
             published = await transport.outcome(sending, destination, transport.PUBLISH_TIMEOUT_S)
             published.require()
@@ -205,6 +207,11 @@ class _Line:
                 return await waiting
         finally:
             del self._waiting[ticket]
+
+    async def _publish(self, message: Message, kind: str) -> None:
+        """Not before the channel is ready: one that fails while it opens itself again stays closed for good."""
+        await self._channel.ready()
+        await self._exchange.publish(message, kind, mandatory=True)
 
     async def on_reply(self, message: AbstractIncomingMessage) -> None:
         self._answer(message.correlation_id or "", message.body)
@@ -226,7 +233,7 @@ class _Line:
 async def _open_line(connection: AbstractRobustConnection, exchange: str) -> _Line:
     """A channel of its own: the broker closes it when the login may not write there, and no neighbour's with it."""
     channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    line = _Line(await channel.get_exchange(exchange, ensure=False))
+    line = _Line(channel, await channel.get_exchange(exchange, ensure=False))
     channel.close_callbacks.add(line.on_channel_lost)
     # Declared, not just named: the channel then consumes it again before anybody publishes after a reconnect.
     replies = await channel.declare_queue(REPLY_TO, passive=True)

@@ -15,7 +15,13 @@ from enum import Enum
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractQueue, AbstractRobustConnection
+from aio_pika.abc import (
+    AbstractChannel,
+    AbstractExchange,
+    AbstractQueue,
+    AbstractRobustChannel,
+    AbstractRobustConnection,
+)
 from aio_pika.exceptions import (
     AMQPError,
     ChannelClosed,
@@ -108,22 +114,30 @@ def _distrust(error: BaseException) -> str | None:
     return None
 
 
-async def declare(connection: AbstractRobustConnection, queues: tuple[topology.Queue, ...] = topology.QUEUES) -> bool:
+async def declare(
+    connection: AbstractRobustConnection,
+    queues: tuple[topology.Queue, ...] = topology.QUEUES,
+    *,
+    passive: bool = False,
+) -> bool:
     """Declare all exchanges and these queues with their bindings; harmless to repeat.
 
     False says that this login may not, and that everything is there already, from the broker's definitions: declare queues
-    with `passive` then. Raises NotDeclared when something is not, and aio_pika's ChannelPreconditionFailed, naming the queue
-    and the argument, when one exists with other arguments, which only a login that may declare learns.
+    with `passive` then, and this, too, when it is repeated: it only looks then. Raises NotDeclared when something is not
+    there, and aio_pika's ChannelPreconditionFailed, naming the queue and the argument, when one exists with other arguments,
+    which only a login that may declare learns.
     """
-    try:
-        await _declare(connection, queues, passive=False)
-    except ChannelAccessRefused:
+    if not passive:
+        try:
+            await _declare(connection, queues, passive=False)
+        except ChannelAccessRefused:
+            passive = True
+    if passive:
         try:
             await _declare(connection, queues, passive=True)
         except ChannelNotFoundEntity as error:
             raise NotDeclared(f"{error}; this login may not declare it, the broker's definitions must") from None
-        return False
-    return True
+    return not passive
 
 
 async def _declare(connection: AbstractRobustConnection, queues: tuple[topology.Queue, ...], *, passive: bool) -> None:
@@ -195,7 +209,7 @@ async def outcome(sending: Awaitable[object], destination: str, timeout_s: float
     except (AMQPError, ConnectionError, OSError, RuntimeError) as error:
         return Published(Stored.UNKNOWN, f"{type(error).__name__}: {error}")
     except asyncio.CancelledError:
-        if _cancelled_from_outside():
+        if cancelled_from_outside():
             raise
         return Published(Stored.UNKNOWN, "the connection closed under the publish")
     return Published(Stored.YES)
@@ -211,7 +225,7 @@ class Publisher:
     def __init__(self, connection: AbstractRobustConnection, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
         self._connection = connection
         self._timeout_s = timeout_s
-        self._exchanges: dict[str, AbstractExchange] = {}
+        self._exchanges: dict[str, tuple[AbstractRobustChannel, AbstractExchange]] = {}
         self._opening = asyncio.Lock()
 
     @property
@@ -267,12 +281,13 @@ class Publisher:
         )
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_S):
-                target = await self._exchange(REPLIES)
+                channel, target = await self._exchange(REPLIES)
+                await channel.ready()
                 await target.publish(message, reply_to, mandatory=False)
         except (AMQPError, ConnectionError, OSError, RuntimeError, TimeoutError):
             return
         except asyncio.CancelledError:
-            if _cancelled_from_outside():
+            if cancelled_from_outside():
                 raise
 
     async def probe(self, timeout_s: float) -> bool:
@@ -284,10 +299,15 @@ class Publisher:
         return answer.stored in {Stored.YES, Stored.UNROUTABLE}
 
     async def _send(self, exchange: str, routing_key: str, message: aio_pika.Message) -> None:
-        target = await self._exchange(exchange)
+        channel, target = await self._exchange(exchange)
+        await channel.ready()
         await target.publish(message, routing_key, mandatory=True)
 
-    async def _exchange(self, name: str) -> AbstractExchange:
+    async def _exchange(self, name: str) -> tuple[AbstractRobustChannel, AbstractExchange]:
+        """The channel for this exchange, which may be opening itself again: one that fails on the way stays closed for good.
+
+        So nobody may publish on it before it is ready.
+        """
         found = self._exchanges.get(name)
         if found is not None:
             return found
@@ -295,9 +315,8 @@ class Publisher:
             if name not in self._exchanges:
                 confirms = name != REPLIES
                 channel = await self._connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-                self._exchanges[name] = (
-                    channel.default_exchange if name == REPLIES else await channel.get_exchange(name, ensure=False)
-                )
+                target = channel.default_exchange if name == REPLIES else await channel.get_exchange(name, ensure=False)
+                self._exchanges[name] = (channel, target)
             return self._exchanges[name]
 
     async def close(self) -> None:
@@ -316,7 +335,7 @@ async def publisher(url: str, name: str, *, timeout_s: float = PUBLISH_TIMEOUT_S
         await opened.close()
 
 
-def _cancelled_from_outside() -> bool:
+def cancelled_from_outside() -> bool:
     """A dying channel cancels what waits on it; only a real cancel() of this task counts it in `cancelling()`."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -327,6 +346,7 @@ __all__ = [
     "Published",
     "Publisher",
     "Stored",
+    "cancelled_from_outside",
     "connect",
     "declare",
     "declare_queue",

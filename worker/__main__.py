@@ -59,6 +59,7 @@ from worker.jobs.relay import Relay
 from worker.jobs.replays import Replays
 from worker.jobs.rollups import Rollups
 from worker.jobs.sweeper import Sweeper
+from worker.jobs.upkeep import Upkeep
 from worker.jobs.watchdog import BrokerGone, Watchdog
 from worker.ops import health, logs
 from worker.ops.metrics import WorkerMetrics
@@ -169,6 +170,7 @@ class Worker:
     line: Line
     replays: Replays
     outbox: EventOutbox
+    upkeep: Upkeep
     ping: Callable[[], Awaitable[bool]]
     grace_s: float
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -180,7 +182,7 @@ class Worker:
                 await consumer.start(self.consuming, passive=self.passive)
             await self.queries.start(self.consuming, passive=self.passive)
             sweeps = (*(sweeper.run for sweeper in self.sweepers), self.coverage.run)
-            keeping = (self.rollups.run, self.replays.run, self.outbox.run)
+            keeping = (self.rollups.run, self.replays.run, self.outbox.run, self.upkeep.run)
             runs = (self.relay.run, *sweeps, *keeping, self.outage.run, self.watchdog.run)
             jobs = [tasks.create_task(job()) for job in runs]
             log.info("ready", queues=[consumer.name for consumer in self.consumers])
@@ -279,6 +281,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
         line=line,
         replays=Replays(desk, events, publisher, now),
         outbox=outbox,
+        upkeep=Upkeep(consuming, passive=passive),
         ping=mongo.ping,
         grace_s=chosen.grace_s,
     )

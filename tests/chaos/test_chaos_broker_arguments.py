@@ -79,6 +79,26 @@ async def test_row_19_an_ingress_meets_a_queue_with_other_arguments(tmp_path: Pa
 
 
 @needs_time
+async def test_row_19_a_queue_is_replaced_under_a_worker(
+    tmp_path: Path, vhost_url: str, mongo_uri: str, database_name: str
+) -> None:
+    """A worker whose delay tier somebody has replaced by another one ends with code 1, and one line names it."""
+    name = topology.TIERS[0].queue
+    worker = WorkerProcess(tmp_path, vhost_url, named(mongo_uri, database_name), NOWHERE)
+    try:
+        await worker.start()
+        async with await aio_pika.connect(vhost_url, timeout=10) as connection:
+            await (await connection.channel()).queue_delete(name)
+        await declare_otherwise(vhost_url, name)
+        assert await worker.child.ended(ENDED_S) == 1
+        (given_up,) = worker.lines("giving_up")
+        assert name in given_up["reason"]
+        assert "Traceback" not in worker.child.text()
+    finally:
+        worker.child.kill()
+
+
+@needs_time
 async def test_row_19_a_worker_and_an_ingress_meet_another_exchange(
     tmp_path: Path, vhost_url: str, mongo_uri: str, database_name: str
 ) -> None:

@@ -240,6 +240,27 @@ async def test_a_missing_exchange_is_not_known_to_be_stored(vhost_url: str) -> N
             await payments.send(CREATE, reply_timeout_s=0.1)
 
 
+async def test_a_missing_exchange_breaks_the_client_for_nobody(vhost_url: str) -> None:
+    """However many call again and again while the exchange is missing, the first call after it is back is stored."""
+    failed: list[Exception] = []
+
+    async def call_again(payments: PaymentsClient) -> None:
+        for _ in range(10):
+            with pytest.raises((NotStored, OutcomeUnknown)) as caught:
+                await payments.create(CREATE)
+            failed.append(caught.value)
+
+    connection = await transport.connect(vhost_url, "test")
+    async with connection, PaymentsClient(vhost_url, source="orders") as payments:
+        for _ in range(3):
+            await asyncio.gather(*(call_again(payments) for _ in range(6)))
+            await transport.declare(connection)
+            with pytest.raises(NoReply):
+                await payments.send(CREATE, reply_timeout_s=0.1)
+            await (await connection.channel()).exchange_delete(topology.COMMANDS)
+    assert any("payments.commands" in str(error) for error in failed)
+
+
 async def test_a_client_that_is_not_open_stores_nothing(vhost_url: str) -> None:
     """Before `async with` and after it a command is refused with the reason."""
     payments = PaymentsClient(vhost_url, source="orders")

@@ -38,6 +38,12 @@ class Listener:
     ) -> None:
         await self._closing.aclose()
 
+    async def bind(self) -> None:
+        """Hear again what is told from now on."""
+        assert self._queue is not None
+        for exchange, pattern in QUEUE.bindings:
+            await self._queue.bind(exchange, pattern)
+
     async def unbind(self) -> None:
         """Hear nothing any more."""
         assert self._queue is not None

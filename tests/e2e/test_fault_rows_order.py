@@ -107,12 +107,12 @@ async def test_fault_row_25_events_overtake_the_answer_in_every_order(service: S
     await service.stripe.webhooks(hold=True)
     await service.stripe.fault("latency_after", path="/v1/payment_intents", times=120, ms=LATE_MS)
     frozen = [service.make_worker("--deaf", topology.STRIPE_QUEUE, PREFETCH="60") for _ in range(2)]
-    await asyncio.gather(*(worker.start() for worker in frozen))
+    listening = service.make_worker("--deaf", topology.COMMANDS_QUEUE, **ORDERED)  # ready before time counts
+    await asyncio.gather(*(worker.start() for worker in (*frozen, listening)))
     asking = [asyncio.create_task(service.create(f"order-{n}", reply_s=CROWD_S)) for n in range(120)]
     await until(lambda: known_to_stripe(service, 120), CROWD_S, "the intents were not created")
     for worker in frozen:
         worker.child.freeze()
-    await service.worker(**ORDERED)
     intents = await service.stripe.intents()
     await asyncio.gather(*(declined_then_paid(service, intent["client_secret"]) for intent in intents))
     await in_every_order(service, 5)

@@ -41,7 +41,8 @@ class Moved:
     """The balance transactions of one source in one category, added up.
 
     `whole` is the source's amount in the customer's currency (of a charge what was captured), without a sign; `settled` and
-    `fee` are in the currency in which it settles, `settled` with its sign. `converted`: these currencies differ.
+    `fee` are in the currency in which it settles, `settled` with its sign. `converted`: these currencies differ. `at`: when,
+    in seconds.
     """
 
     intent_id: str
@@ -52,6 +53,7 @@ class Moved:
     settled: int
     settled_currency: str
     fee: int
+    at: int
     converted: bool = False
     payment_id: str | None = None
     deployment: str | None = None
@@ -72,6 +74,7 @@ class Held:
     refunds: dict[str, tuple[int, RefundStatus]] = field(default_factory=dict)
     disputes: dict[str, tuple[int, DisputeStatus]] = field(default_factory=dict)
     needs_review: str | None = None
+    deployment: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

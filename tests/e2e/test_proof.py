@@ -6,6 +6,8 @@ import json
 from contextlib import redirect_stdout
 from typing import Any
 
+import pytest
+
 from tests.e2e.support.service import Service
 from tests.e2e.support.worker import STRIPE_KEY
 from worker.ops.cli import main
@@ -14,14 +16,15 @@ DOLLARS = {"settlement_currency": "usd", "exchange_rates": {"eur": "1.0837"}}
 PAID = 1999
 
 
-async def proof(service: Service, *options: str) -> tuple[int, dict[str, Any]]:
-    """Run `payments proof` as an operator does: the exit code, and what it printed."""
-    variables = {"MONGO_URI": service.mongo_uri, "STRIPE_SECRET_KEY": STRIPE_KEY, "STRIPE_API_BASE": service.stripe.url}
+async def proof(service: Service, *options: str, **variables: str) -> tuple[int, dict[str, Any]]:
+    """Run `payments proof` as an operator does: the exit code, and what it printed, if anything."""
+    variables |= {"STRIPE_SECRET_KEY": STRIPE_KEY, "STRIPE_API_BASE": service.stripe.url}
+    variables.setdefault("MONGO_URI", service.mongo_uri)
     out = io.StringIO()
     with redirect_stdout(out):
         command = ["proof", "--since", "1h", "--json", "--rate", "1000", *options]
         code = await asyncio.to_thread(main, command, variables)
-    return code, json.loads(out.getvalue())
+    return code, json.loads(out.getvalue() or "{}")
 
 
 async def move_dispute(service: Service, order: str, to: str) -> None:
@@ -105,3 +108,17 @@ async def test_a_span_holds_its_own_payments(service: Service) -> None:
     assert (code, told["payments"], told["totals"]["eur"]["refunded"]) == (0, 1, 500)
     code, told = await proof(service)
     assert (code, told["payments"], told["drift_count"]) == (1, 2, 1)
+
+
+async def test_the_wrong_place_is_no_proof(service: Service, capfd: pytest.CaptureFixture[str]) -> None:
+    """Under another deployment's name, or in a database without payments, money that agrees is not proven."""
+    await service.worker()
+    await service.paid("order-1")
+    await service.quiesce()
+    deployment = service.payment("order-1")["deployment"]
+    assert await proof(service, DEPLOYMENT=deployment.upper()) == (2, {})
+    assert repr(deployment) in capfd.readouterr().err
+    empty = service.mongo_uri.replace(service.database.name, f"{service.database.name}_empty")
+    code, told = await proof(service, MONGO_URI=empty, DEPLOYMENT=deployment.upper())
+    assert (code, told["sound"], told["payments"], told["drift_count"]) == (1, False, 0, 0)
+    assert (await proof(service))[0] == 0

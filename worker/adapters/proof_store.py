@@ -14,7 +14,7 @@ from worker.proof import Held
 BATCH = 200
 FIELDS = dict.fromkeys(
     (
-        *("created_at", "currency", "captured", "needs_review", "stripe.payment_intent_id"),
+        *("created_at", "deployment", "currency", "captured", "needs_review", "stripe.payment_intent_id"),
         *("refunds.stripe_id", "refunds.amount", "refunds.status"),
         *("disputes.id", "disputes.amount", "disputes.status"),
     ),
@@ -82,4 +82,5 @@ def held_of(document: Document) -> Held:
             for dispute in document.get("disputes", ())
         },
         needs_review=document.get("needs_review"),
+        deployment=document["deployment"],
     )

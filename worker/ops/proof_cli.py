@@ -21,7 +21,7 @@ from worker.adapters.spill import Spill
 from worker.ops import amounts
 from worker.ops.access import RATE, Access
 from worker.ops.moments import moment
-from worker.ops.prove import Phase, Proof, prove
+from worker.ops.prove import OtherDeployment, Phase, Proof, prove
 
 
 def add_to(commands: Any) -> None:
@@ -29,7 +29,9 @@ def add_to(commands: Any) -> None:
     proof: argparse.ArgumentParser = commands.add_parser(
         "proof",
         help="hold captured, refunded and disputed money against Stripe's balance, to the cent",
-        description="Exit code 0: not a cent of drift. 1: some, or there was no answer.",
+        description="Exit code 0: not a cent of drift, or no payment to judge while no money moved at Stripe either. 1: some "
+        "drift, or money moved and no payment was there to judge, or there was no answer. 2: bad usage, or the payments are "
+        "another DEPLOYMENT's.",
     )
     proof.add_argument(
         "--since", required=True, metavar="WHEN", help="payments created since: a date, a time, or 36h or 30d ago"
@@ -48,12 +50,21 @@ def run(access: Access, chosen: argparse.Namespace) -> int:
     except ValueError:
         sys.stderr.write("payments: --since and --until take 2026-11-01, 2026-11-01T12:00, 36h or 30d\n")
         return 2
-    found = asyncio.run(_prove(access, since, until, max(1, chosen.rate)))
+    if until <= since:
+        sys.stderr.write(
+            f"payments: --until {until:%Y-%m-%dT%H:%MZ} does not lie after --since {since:%Y-%m-%dT%H:%MZ}\n"
+        )
+        return 2
+    try:
+        found = asyncio.run(_prove(access, since, until, max(1, chosen.rate)))
+    except OtherDeployment as error:
+        sys.stderr.write(f"payments: DEPLOYMENT is {access.deployment!r}, but there are payments of {error}\n")
+        return 2
     if chosen.json:
         sys.stdout.write(json.dumps(as_json(found), indent=2) + "\n")
     else:
         show(found, Console())
-    return int(bool(found.drift_count))
+    return int(not found.sound)
 
 
 async def _prove(access: Access, since: datetime, until: datetime, rate: int) -> Proof:
@@ -80,7 +91,9 @@ def as_json(found: Proof) -> dict[str, Any]:
         "payments": found.payments,
         "totals": {currency: asdict(sums) | {"here": sums.here} for currency, sums in sorted(found.sums.items())},
         "settled": {currency: asdict(one) | {"net": one.net} for currency, one in sorted(found.settled.items())},
+        "sound": found.sound,
         "looked_at_again": found.looked_at_again,
+        "moved_transactions": found.moved,
         "other_transactions": found.others,
         "drift_count": found.drift_count,
         "drift": dict(sorted(found.drift_by_currency.items())),
@@ -110,6 +123,11 @@ def show(found: Proof, console: Console) -> None:
 
 
 def _drifts(found: Proof, console: Console) -> None:
+    if not found.drift_count and not found.payments:
+        told = f"{found.moved} movements of money" if found.moved else "no money moved"
+        hint = ": is this the right database, and the right DEPLOYMENT?" if found.moved else ""
+        console.print(f"0 payments judged: none was created here in this time. At Stripe: {told}{hint}")
+        return
     if not found.drift_count:
         console.print(f"not a cent of drift in {found.payments} payments", style="green")
         return

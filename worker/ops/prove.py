@@ -4,7 +4,8 @@ The world goes on meanwhile: a payment that is paid between the first pass and t
 differs is read again on both sides, and only what still differs then is told.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -53,9 +54,19 @@ class Books(Protocol):
     async def known(self, intents: Sequence[str]) -> set[str]: ...
 
 
+class OtherDeployment(Exception):
+    """Payments that were looked at are not this deployment's: how many of each other."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        super().__init__(", ".join(f"{name!r} ({count})" for name, count in sorted(counts.items())))
+
+
 @dataclass
 class Proof:
-    """What it came to. Bounded: of the drifts it keeps the first thousand and counts all."""
+    """What it came to. Bounded: of the drifts it keeps the first thousand and counts all.
+
+    `moved` counts the movements at Stripe in this span that are about a PaymentIntent, whosever it is.
+    """
 
     since: datetime
     until: datetime
@@ -65,11 +76,17 @@ class Proof:
     drift_count: int = 0
     drift_by_currency: dict[str, int] = field(default_factory=dict)
     looked_at_again: int = 0
+    moved: int = 0
     others: int = 0
 
     @property
     def payments(self) -> int:
         return sum(sums.payments for sums in self.sums.values())
+
+    @property
+    def sound(self) -> bool:
+        """Nothing drifts. Where no payment was judged, that is true only if Stripe moved no money in this time either."""
+        return not self.drift_count and (self.payments > 0 or not self.moved)
 
     def count(self, verdict: Verdict) -> None:
         """A payment that is settled, one way or the other."""
@@ -96,10 +113,13 @@ async def prove(
     since: datetime,
     until: datetime,
 ) -> Proof:
-    """Hold all payments that were created in a span of time against all that has moved for them until now."""
+    """Hold all payments that were created in a span of time against all that has moved for them until now.
+
+    Raises OtherDeployment.
+    """
     found = Proof(since, until)
     await _moved(account, spill, since - CLOCKS, found, report)
-    await _held(books, spill, found, report)
+    await _held(books, spill, deployment, found, report)
     await _again(account, books, spill, found, report)
     await _orphans(books, spill, deployment, found)
     found.settled = spill.settled()
@@ -111,6 +131,7 @@ async def _moved(account: Account, spill: Spill, since: datetime, found: Proof, 
     while True:
         page = await account.page(since, after)
         spill.put(page.moved)
+        found.moved += sum(move.at < found.until.timestamp() for move in page.moved)
         found.others += page.others
         newest = newest or page.oldest
         if newest is not None and page.oldest is not None:
@@ -121,10 +142,12 @@ async def _moved(account: Account, spill: Spill, since: datetime, found: Proof, 
             return
 
 
-async def _held(books: Books, spill: Spill, found: Proof, report: Report) -> None:
+async def _held(books: Books, spill: Spill, deployment: str, found: Proof, report: Report) -> None:
     whole, done = await books.count(found.since), 0
+    foreign: Counter[str] = Counter()
     async for payments in books.held(found.since, found.until):
         fresh = spill.fresh(payments)
+        foreign.update(one.deployment for one in fresh if one.deployment not in {None, deployment})
         moves = spill.of([one.intent_id for one in fresh if one.intent_id is not None])
         differing = []
         for held in fresh:
@@ -136,6 +159,8 @@ async def _held(books: Books, spill: Spill, found: Proof, report: Report) -> Non
         spill.drifts(differing)
         done += len(payments)
         report(Phase.HELD, min(done, whole), whole)
+    if foreign:
+        raise OtherDeployment(foreign)
     report(Phase.HELD, whole, whole)
 
 

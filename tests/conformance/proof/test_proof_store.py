@@ -10,6 +10,7 @@ from pymongo import AsyncMongoClient, MongoClient
 from contracts.views import DisputeStatus, RefundStatus
 from tests.conformance.store.test_indexes import Overheard, stages
 from tests.unit.worker.making import (
+    DEPLOYMENT,
     INTENT,
     NOW,
     PAYMENT,
@@ -60,6 +61,7 @@ async def test_a_document_tells_its_money(stores: tuple[MongoStore, ProofStore])
         {"re_1": (500, RefundStatus.SUCCEEDED)},
         {"dp_1": (2000, DisputeStatus.NEEDS_RESPONSE)},
         made.record.needs_review,
+        made.record.deployment,
     )
     assert await proof.one("pay_none_1") is None
 
@@ -83,7 +85,7 @@ async def test_a_tombstone_has_no_money(stores: tuple[MongoStore, ProofStore]) -
     made = Story()
     made.tell(cancel_order())
     await store.commit(None, made.record)
-    assert await proof.one(PAYMENT) == Held(PAYMENT, None, "", 0)
+    assert await proof.one(PAYMENT) == Held(PAYMENT, None, "", 0, deployment=DEPLOYMENT)
 
 
 async def test_which_intents_are_known(stores: tuple[MongoStore, ProofStore]) -> None:

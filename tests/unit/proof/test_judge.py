@@ -23,6 +23,7 @@ def moved(category: str, settled: int, **changes: object) -> Moved:
         "settled": settled,
         "settled_currency": "eur",
         "fee": 0,
+        "at": 0,
     }
     return Moved(**(made | changes))  # type: ignore[arg-type] # what a test changes
 

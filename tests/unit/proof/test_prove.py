@@ -4,6 +4,7 @@ import io
 import json
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from worker.adapters.balance import Transactions
 from worker.adapters.spill import Spill
 from worker.ops.cli import main
 from worker.ops.proof_cli import as_json, show
-from worker.ops.prove import CLOCKS, SECOND_LOOKS, SHOWN, Phase, Proof, prove
+from worker.ops.prove import CLOCKS, SECOND_LOOKS, SHOWN, OtherDeployment, Phase, Proof, prove
 from worker.proof import Held, Moved, Settled
 
 DAY = timedelta(days=1)
@@ -254,6 +255,38 @@ async def test_agreement_is_said_in_words() -> None:
     out = io.StringIO()
     show(await proven(Account([charge(1)]), Books([paid(1)])), Console(file=out, width=160))
     assert "not a cent of drift in 1 payments" in out.getvalue()
+
+
+async def test_nothing_judged_is_no_proof() -> None:
+    """Without a payment there is a neutral line; it is sound only when no money moved at Stripe in this time either."""
+    quiet = await proven(Account(), Books())
+    elsewhere = await proven(Account([charge(1), charge(2, deployment="other")]), Books())
+    later = await proven(Account([charge(1, at=int(NOW.timestamp()))]), Books())
+    assert (quiet.sound, elsewhere.sound, later.sound) == (True, False, True)
+    for found, words in ((quiet, "no money moved"), (elsewhere, "2 movements")):
+        out = io.StringIO()
+        show(found, Console(file=out, width=160))
+        assert "0 payments judged" in out.getvalue()
+        assert words in out.getvalue()
+        assert "not a cent" not in out.getvalue()
+    assert json.loads(json.dumps(as_json(elsewhere)))["sound"] is False
+
+
+async def test_another_deployments_payments_are_no_proof() -> None:
+    """Payments that bear another deployment than the command's are named, and nothing is told of their money."""
+    books = Books([replace(paid(1), deployment="Test"), replace(paid(2), deployment="test")])
+    with pytest.raises(OtherDeployment, match=r"'Test' \(1\)"):
+        await proven(Account([charge(1), charge(2)]), books)
+
+
+@pytest.mark.parametrize("options", [("--since", "0m"), ("--since", "1d", "--until", "30d")])
+def test_a_span_without_time_is_bad_usage(capsys: pytest.CaptureFixture[str], options: tuple[str, ...]) -> None:
+    """A span that ends before it begins, or as it does, ends the command with code 2 and both moments."""
+    variables = {"MONGO_URI": "mongodb://127.0.0.1:9/", "STRIPE_SECRET_KEY": "sk_test_1"}
+    assert main(["proof", *options], variables) == 2
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err.count("\n")) == ("", 1)
+    assert "does not lie after --since" in printed.err
 
 
 @pytest.mark.parametrize("options", [("--since", "never"), ("--since", "1d", "--until", "2999-01-01")])

@@ -6,7 +6,8 @@ amounts are minor units. Source: Stripe docs, "Reporting categories"; Stripe API
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from enum import StrEnum
 
 from contracts.views import DisputeStatus, RefundStatus
@@ -64,8 +65,22 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A place where a payment's document does not agree with itself: what it says, and what that should be."""
+
+    part: Part
+    about: str
+    here: int
+    right: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Held:
-    """What a payment's document says. `refunds` and `disputes` by Stripe's id: amount and status."""
+    """What a payment's document says. `refunds` and `disputes` by Stripe's id: amount and status.
+
+    `unreadable` names what in the document cannot be read; then its amounts are none.
+    """
 
     payment_id: str
     intent_id: str | None
@@ -75,6 +90,9 @@ class Held:
     disputes: dict[str, tuple[int, DisputeStatus]] = field(default_factory=dict)
     needs_review: str | None = None
     deployment: str | None = None
+    created_at: datetime | None = None
+    contradictions: tuple[Contradiction, ...] = ()
+    unreadable: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +169,9 @@ def presented(moves: Iterable[Moved]) -> int:
 
 
 def judge(held: Held, moves: Sequence[Moved]) -> Verdict:
-    """Compare a payment with all that moved for its intent, part by part."""
+    """Compare a payment with all that moved for its intent, part by part, and with itself."""
+    if held.unreadable:
+        return Verdict(held, Sums(), [_unreadable(held, moves)])
     drifts = [
         Drift(held.payment_id, held.intent_id, "currency", move.source_id, move.currency, 0, presented([move]), why)
         for move in moves
@@ -165,7 +185,21 @@ def judge(held: Held, moves: Sequence[Moved]) -> Verdict:
         drifts.append(_drift(held, Part.CAPTURE, held.intent_id or "", here=held.captured, stripe=captured))
     _refunds(held, _sources(by_part[Part.REFUND]), sums, drifts)
     _disputes(held, _sources(by_part[Part.DISPUTE]), sums, drifts)
+    _contradictions(held, sums, drifts)
     return Verdict(held, sums, drifts)
+
+
+def judge_moved(held: Held, moves: Sequence[Moved]) -> list[Drift]:
+    """Compare a payment with a part of what moved for its intent: only the charge, refunds and disputes that this is about."""
+    names = {move.source_id for move in moves}
+    charged = any(move.part is Part.CAPTURE for move in moves)
+    narrowed = replace(
+        held,
+        captured=held.captured if charged else 0,
+        refunds={name: one for name, one in held.refunds.items() if name in names},
+        disputes={name: one for name, one in held.disputes.items() if name in names},
+    )
+    return judge(narrowed, moves).drifts
 
 
 def unknown(moves: Sequence[Moved]) -> Drift:
@@ -212,6 +246,23 @@ def _disputes(held: Held, sources: dict[str, list[Moved]], sums: Sums, drifts: l
         if here != stripe:
             why = f"here it is {status or 'not known'}"
             drifts.append(_drift(held, Part.DISPUTE, name, here=here, stripe=stripe, why=why))
+
+
+def _contradictions(held: Held, sums: Sums, drifts: list[Drift]) -> None:
+    """With these the sums are those that the payment announces."""
+    for one in held.contradictions:
+        drifts.append(_drift(held, one.part, one.about, here=one.here, stripe=one.right, why=one.why))
+        if one.part is Part.REFUND:
+            sums.refunded += one.right - one.here
+        else:
+            sums.disputed += one.right - one.here
+
+
+def _unreadable(held: Held, moves: Sequence[Moved]) -> Drift:
+    currency = moves[0].currency if moves else held.currency
+    net = sum(map(presented, _sources(moves).values()))
+    why = f"the document cannot be read: {held.unreadable}"
+    return Drift(held.payment_id, held.intent_id, "document", held.intent_id or "", currency, 0, net, why)
 
 
 def _drift(held: Held, part: Part, about: str, *, here: int, stripe: int, why: str = "") -> Drift:

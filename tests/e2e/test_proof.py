@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from contextlib import redirect_stdout
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -93,6 +94,24 @@ async def test_a_planted_drift_is_found(service: Service) -> None:
     found = {drift["payment_id"]: (drift["part"], drift["difference"]) for drift in told["drifts"]}
     assert found == {paid[0]: ("capture", -1), paid[1]: ("refund", -500), paid[2]: ("payment", PAID)}
     assert told["drift"] == {"eur": 1 + 500 + PAID}
+
+
+async def test_a_refund_of_an_older_payment_is_judged(service: Service) -> None:
+    """A refund within the span that a payment from before it has never heard of is told, and a known one agrees."""
+    await service.worker()
+    paid = [await service.paid(f"order-{number}") for number in (1, 2)]
+    for name in paid:
+        await service.refund(name, "r-1", 500)
+    await service.quiesce()
+    payments = service.database["payments"]
+    long_ago = datetime.now(UTC) - timedelta(days=9)
+    payments.update_many({}, {"$set": {"created_at": long_ago, "updated_at": long_ago}})
+    code, told = await proof(service)
+    assert (code, told["older"], told["looked_at_again"]) == (0, 2, 0)
+    payments.update_one({"_id": paid[1]}, {"$set": {"refunds": [], "refunded": 0}})
+    code, told = await proof(service)
+    assert (code, told["older"], told["payments"], told["looked_at_again"]) == (1, 2, 0, 1)
+    assert [(drift["payment_id"], drift["difference"]) for drift in told["drifts"]] == [(paid[1], -500)]
 
 
 async def test_a_span_holds_its_own_payments(service: Service) -> None:

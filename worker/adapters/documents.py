@@ -141,7 +141,7 @@ def from_document(document: Document) -> Payment:
     _refuse_foreign(document, "_id")
     stripe = document.get("stripe", {})
     known = {name: document[name] for name in _SCALARS if name in document}
-    known |= {name: _whole(document[name], name) for name in _AMOUNTS}
+    known |= {name: whole(document[name], name) for name in _AMOUNTS}
     return Payment(
         **{
             **known,
@@ -179,7 +179,7 @@ def _refuse_foreign(value: Any, field: str) -> None:
         raise Unsound(f"{field} is stored as {type(value).__name__}")
 
 
-def _whole(value: Any, field: str) -> int:
+def whole(value: Any, field: str) -> int:
     """An amount. MongoDB's own type for long integers becomes a plain one."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise Unsound(f"{field} is stored as {type(value).__name__}")
@@ -187,13 +187,13 @@ def _whole(value: Any, field: str) -> int:
 
 
 def _refund(item: Document) -> Refund:
-    made = {"amount": _whole(item["amount"], "refunds.amount"), "status": RefundStatus(item["status"])}
+    made = {"amount": whole(item["amount"], "refunds.amount"), "status": RefundStatus(item["status"])}
     return Refund(**{**item, **made})
 
 
 def _dispute(item: Document) -> Dispute:
     made = {"status": DisputeStatus(item["status"]), "funds": DisputeFunds(item["funds"])}
-    amount = _whole(item["amount"], "disputes.amount")
+    amount = whole(item["amount"], "disputes.amount")
     return Dispute(**{**item, **made, "amount": amount, "told": tuple(item.get("told", ()))})
 
 

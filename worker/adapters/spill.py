@@ -33,6 +33,9 @@ PUT = f"""
     INSERT INTO moved VALUES ({", ".join("?" * len(COLUMNS))})
     ON CONFLICT DO UPDATE SET settled = settled + excluded.settled, fee = fee + excluded.fee
 """  # noqa: S608 - names of our own
+STRAYS = """
+    FROM moved AS one WHERE NOT EXISTS (SELECT 1 FROM looked_at WHERE looked_at.intent_id = one.intent_id)
+"""
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM moved"  # noqa: S608 - names of our own
 
 
@@ -81,15 +84,15 @@ class Spill:
         self._database.execute("COMMIT")
         return found
 
-    def orphans(self, deployment: str) -> Iterator[list[str]]:
-        """Intents that bear this deployment's mark and were no payment's that was looked at, some at a time."""
-        sql = """
-            SELECT DISTINCT intent_id FROM moved AS one WHERE deployment = ?
-            AND NOT EXISTS (SELECT 1 FROM looked_at WHERE looked_at.intent_id = one.intent_id)
-        """
-        cursor = self._database.execute(sql, (deployment,))
+    def strays(self) -> Iterator[list[str]]:
+        """Intents that are no payment's that was looked at, some at a time."""
+        cursor = self._database.execute(f"SELECT DISTINCT intent_id {STRAYS}")
         while rows := cursor.fetchmany(CHUNK):
             yield [row[0] for row in rows]
+
+    def stray_count(self) -> int:
+        counted = f"SELECT count(DISTINCT intent_id) {STRAYS}"
+        return int(self._database.execute(counted).fetchone()[0])
 
     def drifts(self, payment_ids: Iterable[str]) -> None:
         """Note that these payments must be looked at again."""

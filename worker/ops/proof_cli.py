@@ -88,9 +88,11 @@ def as_json(found: Proof) -> dict[str, Any]:
     return {
         "since": found.since.isoformat(timespec="seconds"),
         "until": found.until.isoformat(timespec="seconds"),
+        "deployment": found.deployment,
         "payments": found.payments,
         "totals": {currency: asdict(sums) | {"here": sums.here} for currency, sums in sorted(found.sums.items())},
         "settled": {currency: asdict(one) | {"net": one.net} for currency, one in sorted(found.settled.items())},
+        "older": found.older,
         "sound": found.sound,
         "looked_at_again": found.looked_at_again,
         "moved_transactions": found.moved,
@@ -123,13 +125,14 @@ def show(found: Proof, console: Console) -> None:
 
 
 def _drifts(found: Proof, console: Console) -> None:
-    if not found.drift_count and not found.payments:
+    if not found.drift_count and not found.judged:
         told = f"{found.moved} movements of money" if found.moved else "no money moved"
         hint = ": is this the right database, and the right DEPLOYMENT?" if found.moved else ""
         console.print(f"0 payments judged: none was created here in this time. At Stripe: {told}{hint}")
         return
     if not found.drift_count:
-        console.print(f"not a cent of drift in {found.payments} payments", style="green")
+        older = f", and in {found.older} older ones for which money moved" if found.older else ""
+        console.print(f"not a cent of drift in {found.payments} payments{older}", style="green")
         return
     table = Table(title=f"{found.drift_count} drifts")
     for name in ("payment", "what", "about", "here", "at Stripe", "difference", ""):

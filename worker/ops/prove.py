@@ -13,7 +13,7 @@ from typing import Protocol
 
 from worker.adapters.balance import Transactions
 from worker.adapters.spill import Spill
-from worker.proof import Drift, Held, Moved, Settled, Sums, Verdict, add, judge, unknown
+from worker.proof import Drift, Held, Moved, Settled, Sums, Verdict, add, judge, judge_moved, unknown
 
 CLOCKS = timedelta(hours=1)
 """How much earlier than our word for a payment Stripe's for its money may be."""
@@ -28,6 +28,7 @@ class Phase(StrEnum):
     MOVED = "Stripe's balance transactions"
     HELD = "payments"
     AGAIN = "second looks"
+    OTHERS = "money of no payment of this time"
 
 
 Report = Callable[[Phase, int, int], None]
@@ -51,7 +52,7 @@ class Books(Protocol):
 
     async def one(self, payment_id: str) -> Held | None: ...
 
-    async def known(self, intents: Sequence[str]) -> set[str]: ...
+    async def known(self, intents: Sequence[str]) -> Mapping[str, Held]: ...
 
 
 class OtherDeployment(Exception):
@@ -65,28 +66,50 @@ class OtherDeployment(Exception):
 class Proof:
     """What it came to. Bounded: of the drifts it keeps the first thousand and counts all.
 
+    `older` counts the payments from before for which money moved in this span. They are judged by it, and are not in the sums.
     `moved` counts the movements at Stripe in this span that are about a PaymentIntent, whosever it is.
     """
 
     since: datetime
     until: datetime
+    deployment: str
     sums: dict[str, Sums] = field(default_factory=dict)
     settled: dict[str, Settled] = field(default_factory=dict)
     drifts: list[Drift] = field(default_factory=list)
     drift_count: int = 0
     drift_by_currency: dict[str, int] = field(default_factory=dict)
     looked_at_again: int = 0
+    older: int = 0
     moved: int = 0
     others: int = 0
+    foreign: Counter[str] = field(default_factory=Counter)
 
     @property
     def payments(self) -> int:
         return sum(sums.payments for sums in self.sums.values())
 
     @property
+    def judged(self) -> int:
+        return self.payments + self.older
+
+    @property
     def sound(self) -> bool:
         """Nothing drifts. Where no payment was judged, that is true only if Stripe moved no money in this time either."""
-        return not self.drift_count and (self.payments > 0 or not self.moved)
+        return not self.drift_count and (self.judged > 0 or not self.moved)
+
+    def meet(self, held: Held) -> None:
+        """Note whose payment this is. One that does not say it is unreadable, and told as that."""
+        if held.deployment is not None and held.deployment != self.deployment:
+            self.foreign[held.deployment] += 1
+
+    def end_at_foreign(self) -> None:
+        """Raises OtherDeployment."""
+        if self.foreign:
+            raise OtherDeployment(self.foreign)
+
+    def follows(self, held: Held) -> bool:
+        """Whether a payment was created after this span."""
+        return held.created_at is not None and held.created_at >= self.until
 
     def count(self, verdict: Verdict) -> None:
         """A payment that is settled, one way or the other."""
@@ -115,13 +138,15 @@ async def prove(
 ) -> Proof:
     """Hold all payments that were created in a span of time against all that has moved for them until now.
 
+    What moved in this span for payments from before is held against these payments.
+
     Raises OtherDeployment.
     """
-    found = Proof(since, until)
+    found = Proof(since, until, deployment)
     await _moved(account, spill, since - CLOCKS, found, report)
-    await _held(books, spill, deployment, found, report)
+    await _held(books, spill, found, report)
     await _again(account, books, spill, found, report)
-    await _orphans(books, spill, deployment, found)
+    await _others(account, books, spill, found, report)
     found.settled = spill.settled()
     return found
 
@@ -142,12 +167,12 @@ async def _moved(account: Account, spill: Spill, since: datetime, found: Proof, 
             return
 
 
-async def _held(books: Books, spill: Spill, deployment: str, found: Proof, report: Report) -> None:
+async def _held(books: Books, spill: Spill, found: Proof, report: Report) -> None:
     whole, done = await books.count(found.since), 0
-    foreign: Counter[str] = Counter()
     async for payments in books.held(found.since, found.until):
         fresh = spill.fresh(payments)
-        foreign.update(one.deployment for one in fresh if one.deployment not in {None, deployment})
+        for held in fresh:
+            found.meet(held)
         moves = spill.of([one.intent_id for one in fresh if one.intent_id is not None])
         differing = []
         for held in fresh:
@@ -159,8 +184,7 @@ async def _held(books: Books, spill: Spill, deployment: str, found: Proof, repor
         spill.drifts(differing)
         done += len(payments)
         report(Phase.HELD, min(done, whole), whole)
-    if foreign:
-        raise OtherDeployment(foreign)
+    found.end_at_foreign()
     report(Phase.HELD, whole, whole)
 
 
@@ -180,13 +204,39 @@ async def _again(account: Account, books: Books, spill: Spill, found: Proof, rep
         report(Phase.AGAIN, done, whole)
 
 
-async def _orphans(books: Books, spill: Spill, deployment: str, found: Proof) -> None:
-    """Money that bears our mark, and that no payment knows: not even one from outside of the span."""
-    for intents in spill.orphans(deployment):
+async def _others(account: Account, books: Books, spill: Spill, found: Proof, report: Report) -> None:
+    """Money of payments that were not looked at: a payment from before is judged by it; where there is none it is told.
+
+    A payment that was created after this span is not judged, nor one for which nothing moved within it.
+    """
+    whole, done = spill.stray_count(), 0
+    end = found.until.timestamp()
+    for intents in spill.strays():
         known = await books.known(intents)
-        lost = [intent for intent in intents if intent not in known]
-        for moves in spill.of(lost).values():
-            found.tell(unknown(moves))
+        for intent_id, moves in spill.of(intents).items():
+            held = known.get(intent_id)
+            if held is None:
+                if any(move.deployment == found.deployment for move in moves):
+                    found.tell(unknown(moves))
+            elif not found.follows(held) and any(move.at < end for move in moves):
+                found.meet(held)
+                await _older(account, books, held, moves, found)
+        done += len(intents)
+        report(Phase.OTHERS, done, whole)
+    found.end_at_foreign()
+
+
+async def _older(account: Account, books: Books, held: Held, moves: Sequence[Moved], found: Proof) -> None:
+    """What moved is looked at first, and costs no request; only what differs is read again, the whole payment on both sides."""
+    drifts = judge_moved(held, moves)
+    if drifts and found.looked_at_again < SECOND_LOOKS:
+        moves = await account.of_intent(moves[0].intent_id)
+        held = await books.one(held.payment_id) or held
+        drifts = judge(held, moves).drifts
+        found.looked_at_again += 1
+    found.older += 1
+    for drift in drifts:
+        found.tell(drift)
 
 
 def _seconds(span: timedelta) -> int:

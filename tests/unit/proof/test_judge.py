@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from contracts.views import DisputeStatus, RefundStatus
 from worker.domain.parts import HOLDS_MONEY, UNDER_WAY
-from worker.proof import PART_OF, Drift, Held, Moved, Part, Sums, add, judge, presented, unknown
+from worker.proof import PART_OF, Contradiction, Drift, Held, Moved, Part, Sums, add, judge, presented, unknown
 
 INTENT = "pi_1"
 
@@ -158,6 +158,21 @@ def test_a_payment_that_waits_for_a_person_says_so() -> None:
     """A drift that the payment itself has raised is told with the reason."""
     (drift,) = judge(held(1000, needs_review="terms_differ"), [CHARGED]).drifts
     assert "needs review: terms_differ" in drift.why
+
+
+def test_a_document_that_contradicts_itself_drifts() -> None:
+    """What a document says twice, and differently, is a drift beside what moved, and its sums are what it announces."""
+    odd = (
+        Contradiction(Part.REFUND, "total", -1999, -500, "the total"),
+        Contradiction(Part.DISPUTE, "du_2", -100, 0, "it is listed twice"),
+    )
+    payment = held(refunds={"re_1": (500, RefundStatus.SUCCEEDED)}, contradictions=odd)
+    verdict = judge(payment, [CHARGED, moved("refund", -500)])
+    assert [(drift.part, drift.about, drift.difference) for drift in verdict.drifts] == [
+        ("refund", "total", 1499),
+        ("dispute", "du_2", 100),
+    ]
+    assert (verdict.sums.refunded, verdict.sums.disputed) == (1999, 100)
 
 
 def test_money_of_nobody_is_a_drift() -> None:

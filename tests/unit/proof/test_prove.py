@@ -49,7 +49,7 @@ class Books:
 
     def __init__(self, payments: Sequence[Held] = (), during: Callable[[], None] = lambda: None) -> None:
         self.payments = {one.payment_id: one for one in payments}
-        self.elsewhere: set[str] = set()
+        self.before: dict[str, Held] = {}
         self.during = during
 
     async def count(self, since: datetime) -> int:
@@ -64,11 +64,11 @@ class Books:
         self.during()
 
     async def one(self, payment_id: str) -> Held | None:
-        return self.payments.get(payment_id)
+        return (self.payments | self.before).get(payment_id)
 
-    async def known(self, intents: Sequence[str]) -> set[str]:
-        ours = {one.intent_id for one in self.payments.values()} | self.elsewhere
-        return {intent for intent in intents if intent in ours}
+    async def known(self, intents: Sequence[str]) -> dict[str, Held]:
+        ours = (self.payments | self.before).values()
+        return {one.intent_id: one for one in ours if one.intent_id is not None and one.intent_id in intents}
 
 
 def paid(number: int, captured: int = 1000) -> Held:
@@ -128,16 +128,65 @@ async def test_what_happened_meanwhile_is_no_drift() -> None:
 
 
 async def test_money_of_nobody_is_found() -> None:
-    """Money that bears our deployment's mark and that no payment has is told; others' money and older payments' is not."""
+    """Money that bears our deployment's mark and that no payment has is told; others' money is not."""
     mine = charge(1, deployment="test", payment_id="pay_lost_1")
-    books = Books()
-    books.elsewhere = {"pi_2"}
-    account = Account([mine, charge(2, deployment="test"), charge(3, deployment="other"), charge(4)])
-    found = await proven(account, books)
+    found = await proven(Account([mine, charge(3, deployment="other"), charge(4)]), Books())
     assert [(drift.payment_id, drift.stripe, drift.why) for drift in found.drifts] == [
         ("pay_lost_1", 1000, "no payment knows it")
     ]
     assert found.settled == {}
+
+
+async def test_money_that_moves_for_a_payment_from_before_is_judged() -> None:
+    """Where no payment of the span is looked at, what moved in it is held against the payment it is about, however old."""
+    agreeing = replace(paid(1), refunds={"re_1": (400, RefundStatus.SUCCEEDED), "re_0": (100, RefundStatus.SUCCEEDED)})
+    lost, later = paid(2), replace(paid(3, 999), created_at=NOW)
+    charges = [charge(1), charge(2)]
+    account = Account(
+        [
+            moved("refund", -400, intent_id="pi_1"),
+            moved("refund", -300, intent_id="pi_2", source_id="re_2"),
+            charge(3),
+            charge(4, at=int(NOW.timestamp())),
+        ]
+    )
+    books = Books()
+    books.before = {one.payment_id: one for one in (agreeing, lost, later, paid(4, 999))}
+
+    async def of_intent(intent_id: str) -> list[Moved]:
+        account.looks.append(intent_id)
+        return [move for move in (*account.moves, *charges) if move.intent_id == intent_id]
+
+    account.of_intent = of_intent  # type: ignore[method-assign] # it knows what moved before the span, too
+    found = await proven(account, books)
+    assert [(drift.payment_id, drift.about, drift.difference) for drift in found.drifts] == [("pay_2_1", "re_2", -300)]
+    assert (found.payments, found.older, account.looks, found.sums) == (0, 2, ["pi_2"], {})
+    found = await proven(Account(account.moves[:1]), books)
+    assert (found.sound, found.judged) == (True, 1)
+    out = io.StringIO()
+    show(found, Console(file=out, width=160))
+    assert "1 older ones" in out.getvalue()
+
+
+async def test_another_deployments_older_payments_are_no_proof() -> None:
+    """A payment from before that bears another deployment is named as one of the span is."""
+    books = Books()
+    books.before = {"pay_1_1": replace(paid(1), deployment="Test")}
+    with pytest.raises(OtherDeployment, match=r"'Test' \(1\)"):
+        await proven(Account([charge(1)]), books)
+
+
+async def test_one_unreadable_payment_ends_nothing() -> None:
+    """A payment whose document cannot be read is a drift with what Stripe has for it, and the others are judged."""
+    odd = Held("pay_1_1", "pi_1", "", 0, unreadable="captured is stored as float")
+    found = await proven(Account([charge(1), charge(2)]), Books([odd, paid(2)]))
+    (drift,) = found.drifts
+    assert (drift.payment_id, drift.part, drift.stripe, found.sound) == ("pay_1_1", "document", 1000, False)
+    assert "captured is stored as float" in drift.why
+    assert (found.payments, found.sums["eur"].captured) == (1, 1000)
+    out = io.StringIO()
+    show(found, Console(file=out, width=200))
+    assert "captured is stored as float" in " ".join(out.getvalue().split())
 
 
 async def test_a_payment_that_comes_twice_counts_once() -> None:

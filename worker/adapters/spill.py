@@ -2,14 +2,13 @@
 
 Stripe's list is in the order of its movements and ours in the order of changes, and a refund may be months behind its
 charge: there is no window in which the two meet. So the smaller side is put into a database of SQLite's in a temporary
-file, found by intent, and removed at the end: about 250 bytes a movement, and no more memory than its cache.
+file, found by intent: about 250 bytes a movement, and no more memory than its cache. SQLite gives that file no name, so
+whatever ends the process, the system removes it.
 """
 
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, fields
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -43,8 +42,7 @@ class Spill:
     """Movements by intent, the payments that were looked at, and those that drifted at the first look."""
 
     def __init__(self) -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="payments-proof-")
-        self._database = sqlite3.connect(Path(self._directory.name) / "moved", isolation_level=None)
+        self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(TABLES)
 
     def __enter__(self) -> Self:
@@ -54,7 +52,6 @@ class Spill:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._database.close()
-        self._directory.cleanup()
 
     def put(self, moves: Iterable[Moved]) -> None:
         """Add movements; several of one source and category become one."""

@@ -2,6 +2,10 @@
 
 import io
 import json
+import os
+import signal
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
@@ -267,20 +271,37 @@ async def test_memory_does_not_grow_with_payments() -> None:
     assert peaks[1] < 1.5 * peaks[0]
 
 
-def test_the_spill_leaves_nothing_behind() -> None:
-    """Its file is gone at the end, whatever ended it."""
+SPILLING = """
+import os, signal, sys
+from worker.adapters import spill
+from worker.proof import Moved
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+spill.TABLES = spill.TABLES.replace(str(spill.CACHE_KIB), "100")
+kept = spill.Spill()
+kept.put(Moved(f"pi_{n}", f"ch_{n}", "charge", "eur", 1, 1, "eur", 0, 0) for n in range(20_000))
+files = (f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd"))
+print([os.stat(file).st_size for file in files if os.path.islink(file) and sys.argv[1] in os.readlink(file)], flush=True)
+sys.stdin.read()
+"""
 
-    def interrupted(spill: Spill) -> None:
-        with spill:
-            spill.put([charge(1)])
-            assert list(directory.iterdir())
-            raise KeyboardInterrupt
 
-    spill = Spill()
-    directory = Path(spill._directory.name)
-    with pytest.raises(KeyboardInterrupt):
-        interrupted(spill)
-    assert not directory.exists()
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the open files are read from /proc")
+@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGHUP, signal.SIGKILL])
+def test_the_spill_leaves_nothing_behind(tmp_path: Path, ending: signal.Signals) -> None:
+    """More than its memory is on disk without a name, and is gone with the process, whatever ends it."""
+    command = [sys.executable, "-c", SPILLING, str(tmp_path)]
+    environment = {**os.environ, "SQLITE_TMPDIR": str(tmp_path)}
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        (size,) = json.loads(process.stdout.readline())
+        assert size > 500_000
+        assert list(tmp_path.iterdir()) == []
+        process.send_signal(ending)
+        process.wait(timeout=60)
+    assert process.returncode == -ending
+    assert list(tmp_path.iterdir()) == []
 
 
 async def test_people_and_programs_are_told_the_same() -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import stripe
@@ -12,15 +13,13 @@ from pydantic_core import from_json
 
 from worker.adapters.budget import Priority
 from worker.adapters.gateway import DEADLINE_S
+from worker.adapters.insistence import insist
 from worker.adapters.line import Line
 from worker.adapters.snapshots import Json, id_of, owner_of
 from worker.errors import StripeUnavailable
 from worker.proof import PART_OF, Moved, Part
 
 PAGE = 100
-MOST_TRIES = 5
-BETWEEN_TRIES_S = 2.0
-"""A proof over weeks of pages must not end at one lost answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,7 @@ class Balance:
 
     async def _list(self, kind: str, params: Any) -> dict[str, Any]:
         """One page of a list. It changes nothing at Stripe, so it is asked for again, whatever went wrong."""
-        for _ in range(MOST_TRIES - 1):
-            try:
-                return await self._once(kind, params)
-            except StripeUnavailable:
-                await asyncio.sleep(BETWEEN_TRIES_S)
-        return await self._once(kind, params)
+        return await insist(partial(self._once, kind, params))
 
     async def _once(self, kind: str, params: Any) -> dict[str, Any]:
         async with self._asking():

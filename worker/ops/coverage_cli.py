@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from rich.console import Console
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from worker.adapters.coverage_store import MongoCoverage
+from worker.adapters.insistence import insist
 from worker.adapters.stripe_events import EventList, PlaceGone
 from worker.coverage import HORIZON, Coverage, Home
 from worker.jobs.coverage import Events, Homes, matched
@@ -68,7 +70,7 @@ async def cover(store: Homes, events: Events, since: datetime, now: datetime, re
     found, after = Coverage(now), None
     while True:
         try:
-            page = await events.page(since, after)
+            page = await insist(partial(events.page, since, after))
         except PlaceGone:  # the list ends here: it has forgotten the rest meanwhile
             return found
         found.count(page.events, await matched(store, page.events))

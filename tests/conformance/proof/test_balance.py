@@ -10,7 +10,7 @@ from sandbox.stripe.faults import Shot, read_fault
 from sandbox.stripe.server import Running, serve
 from sandbox.stripe.world import Settings
 from tests.unit.sandbox_stripe.raw import Raw, raw_client
-from worker.adapters import balance as balances
+from worker.adapters import insistence
 from worker.adapters.balance import PAGE, Balance
 from worker.adapters.breaker import Breaker
 from worker.adapters.budget import Budget
@@ -172,7 +172,7 @@ async def test_a_lost_page_is_asked_for_again(
     run: Running, raw: Raw, balance: Balance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One lost answer does not end a long proof; a Stripe that stays away does, by one error."""
-    monkeypatch.setattr(balances, "BETWEEN_TRIES_S", 0)
+    monkeypatch.setattr(insistence, "BETWEEN_TRIES_S", 0)
     await paid(raw)
     run.simulator.faults.queue(Shot(read_fault("429"), "GET", "/v1/*", times=2))
     assert len(await everything(balance)) == 1

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from tests.fake_coverage import MemoryEvents
 from tests.unit.worker.making import NOW, SECOND
+from worker.adapters import insistence
 from worker.coverage import LATE_AFTER, Coverage, Home, Listed, Traces
+from worker.errors import StripeUnavailable
 from worker.ops.cli import main
 from worker.ops.coverage_cli import as_json, cover, show
 from worker.ops.moments import moment
@@ -56,6 +58,20 @@ async def test_the_oldest_gap_is_told() -> None:
     assert found.oldest is not None
     assert found.oldest.id == "evt_1"
     assert found.percent == "25.00 %"
+
+
+async def test_a_lost_page_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some lost answers do not end a walk over many pages; a Stripe that stays away does."""
+    monkeypatch.setattr(insistence, "BETWEEN_TRIES_S", 0)
+    events = MemoryEvents(size=1)
+    events.events = [event("evt_2"), event("evt_1")]
+    events.away = insistence.MOST_TRIES - 1
+    found = await cover(Recorded("evt_1", "evt_2"), events, NOW - timedelta(days=1), NOW, lambda *_: None)
+    assert (found.listed, len(events.asked)) == (2, insistence.MOST_TRIES + 1)
+    events.away = insistence.MOST_TRIES
+    with pytest.raises(StripeUnavailable):
+        await cover(Recorded(), events, NOW - timedelta(days=1), NOW, lambda *_: None)
+    assert events.away == 0
 
 
 def test_nearly_all_is_not_all() -> None:
@@ -134,8 +150,9 @@ def test_bad_usage_is_told_in_one_line(
     assert "hush" not in printed.err
 
 
-def test_no_stripe_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_stripe_is_told(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Where nothing answers for Stripe the command ends with code 1 and says so."""
+    monkeypatch.setattr(insistence, "BETWEEN_TRIES_S", 0)
     variables = {
         "MONGO_URI": "mongodb://127.0.0.1:9/",
         "STRIPE_SECRET_KEY": "sk_test_1",

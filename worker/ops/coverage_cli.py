@@ -14,13 +14,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from worker.adapters.coverage_store import MongoCoverage
 from worker.adapters.insistence import insist
 from worker.adapters.stripe_events import EventList, PlaceGone
 from worker.coverage import HORIZON, Coverage, Home
 from worker.jobs.coverage import Events, Homes, matched
+from worker.ops import screen
 from worker.ops.access import RATE, Access
 from worker.ops.moments import moment
 
@@ -61,7 +61,7 @@ def run(access: Access, chosen: argparse.Namespace) -> int:
     if chosen.json:
         sys.stdout.write(json.dumps(as_json(found, since), indent=2) + "\n")
     else:
-        show(found, since, Console())
+        show(found, since, screen.console())
     return int(bool(found.late))
 
 
@@ -118,9 +118,8 @@ def _row(event_id: str, kind: str, created: datetime) -> dict[str, str]:
 
 def show(found: Coverage, since: datetime, console: Console) -> None:
     """A table for people, and the newest of what is missing."""
-    table = Table(title=f"Stripe's events since {since:%Y-%m-%d %H:%M} UTC")
-    table.add_column("")
-    table.add_column("events", justify="right")
+    table = screen.table(f"Stripe's events since {since:%Y-%m-%d %H:%M} UTC", "", "events", whole=("events",))
+    table.columns[-1].justify = "right"
     for home in Home:
         table.add_row(NAMES[home], str(found.accounted[home]))
     table.add_row(f"accounted for: {found.percent}", str(found.accounted.total()), style="bold")
@@ -129,6 +128,7 @@ def show(found: Coverage, since: datetime, console: Console) -> None:
     console.print(table)
     if found.oldest is not None:
         age = str(found.now - found.oldest.created).split(".", maxsplit=1)[0]
-        console.print(f"oldest gap: {found.oldest.id} {found.oldest.type}, {age} old")
+        console.print(f"oldest gap: {found.oldest.id} {found.oldest.type}, {age} old", soft_wrap=True)
         for event in found.shown:
-            console.print(f"  missing: {event.created:%Y-%m-%d %H:%M:%S} {event.type} {event.id}")
+            line = f"  missing: {event.created:%Y-%m-%d %H:%M:%S} {event.type} {event.id}"
+            console.print(screen.shown(line), soft_wrap=True)

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -18,10 +19,14 @@ from rich.table import Table
 from worker.adapters.balance import Balance
 from worker.adapters.proof_store import ProofStore
 from worker.adapters.spill import Spill
-from worker.ops import amounts
+from worker.ops import amounts, screen
 from worker.ops.access import RATE, Access
 from worker.ops.moments import moment
 from worker.ops.prove import OtherDeployment, Phase, Proof, prove
+
+AMOUNTS = ("here", "at Stripe", "difference")
+BESIDE_AMOUNTS = 24
+"""Columns for the borders of the drifts, and for a name that is still worth reading. With less, amounts fold, too."""
 
 
 def add_to(commands: Any) -> None:
@@ -63,7 +68,7 @@ def run(access: Access, chosen: argparse.Namespace) -> int:
     if chosen.json:
         sys.stdout.write(json.dumps(as_json(found), indent=2) + "\n")
     else:
-        show(found, Console())
+        show(found, screen.console())
     return int(not found.sound)
 
 
@@ -104,24 +109,42 @@ def as_json(found: Proof) -> dict[str, Any]:
 
 
 def show(found: Proof, console: Console) -> None:
-    """Tables for people: totals by currency, what settled, and each drift."""
-    totals = Table(title=f"Payments created {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC")
-    for name in ("currency", "payments", "captured", "refunded", "disputed", "left here", "left at Stripe", "drift"):
-        totals.add_column(name, justify="left" if name == "currency" else "right")
+    """Tables for people: totals by currency, what settled, and each drift. Ids fold where it is narrow, amounts stay whole."""
+    totals = {}
     for currency, sums in sorted(found.sums.items()):
-        cells = (sums.captured, sums.refunded + sums.under_way, sums.disputed, sums.here, sums.stripe)
-        drift = found.drift_by_currency.get(currency, 0)
-        read = [amounts.text(amount, currency) for amount in (*cells, drift)]
-        totals.add_row(currency.upper(), str(sums.payments), *read, style="red" if drift else "")
-    console.print(totals)
-    settled = Table(title="What settled for them, at Stripe's rates")
-    for name in ("currency", "amount", "fees", "net"):
-        settled.add_column(name, justify="left" if name == "currency" else "right")
-    for currency, one in sorted(found.settled.items()):
-        read = [amounts.text(amount, currency) for amount in (one.amount, one.fee, one.net)]
-        settled.add_row(currency.upper(), *read)
-    console.print(settled)
+        totals[currency] = {"payments": str(sums.payments)} | {
+            name: _read(amount, currency)
+            for name, amount in (
+                ("captured", sums.captured),
+                ("refunded", sums.refunded + sums.under_way),
+                ("disputed", sums.disputed),
+                ("left here", sums.here),
+                ("left at Stripe", sums.stripe),
+                ("drift", found.drift_by_currency.get(currency, 0)),
+            )
+        }
+    title = f"Payments created {found.since:%Y-%m-%d %H:%M} to {found.until:%Y-%m-%d %H:%M} UTC"
+    console.print(_by_currency(title, totals))
+    settled = {
+        currency: {
+            name: _read(amount, currency)
+            for name, amount in (("amount", one.amount), ("fees", one.fee), ("net", one.net))
+        }
+        for currency, one in sorted(found.settled.items())
+    }
+    console.print(_by_currency("What settled for them, at Stripe's rates", settled))
     _drifts(found, console)
+
+
+def _by_currency(title: str, read: Mapping[str, Mapping[str, str]]) -> Table:
+    """One amount a line: however large they are, they have room."""
+    table = screen.table(title, "currency", "", "amount", whole=("amount",))
+    table.columns[-1].justify = "right"
+    for currency, lines in read.items():
+        for name, text in lines.items():
+            screen.row(table, (currency.upper() if name == next(iter(lines)) else "", name, text))
+        table.add_section()
+    return table
 
 
 def _drifts(found: Proof, console: Console) -> None:
@@ -134,14 +157,26 @@ def _drifts(found: Proof, console: Console) -> None:
         older = f", and in {found.older} older ones for which money moved" if found.older else ""
         console.print(f"not a cent of drift in {found.payments} payments{older}", style="green")
         return
-    table = Table(title=f"{found.drift_count} drifts")
-    for name in ("payment", "what", "about", "here", "at Stripe", "difference", ""):
-        table.add_column(
-            name, justify="right" if name in {"here", "at Stripe", "difference"} else "left", overflow="fold"
+    rows = [
+        (
+            "\n".join(filter(None, (drift.payment_id, f"{drift.part} {drift.about}", drift.why))),
+            *(_read(amount, drift.currency) for amount in (drift.here, drift.stripe, drift.difference)),
         )
-    for drift in found.drifts:
-        read = [amounts.text(amount, drift.currency) for amount in (drift.here, drift.stripe, drift.difference)]
-        table.add_row(drift.payment_id, drift.part, drift.about, *read, drift.why)
-    console.print(table)
+        for drift in found.drifts
+    ]
+    widest = sum(max(len(row[column]) for row in rows) for column in (1, 2, 3))
+    whole = AMOUNTS if widest + BESIDE_AMOUNTS <= console.width else ()
+    table = screen.table(f"{found.drift_count} drifts", "payment", *AMOUNTS, whole=whole)
+    table.show_lines = True
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        screen.row(table, row)
+    console.print(table, style="red")
     if found.drift_count > len(found.drifts):
         console.print(f"and {found.drift_count - len(found.drifts)} more")
+
+
+def _read(amount: int, currency: str) -> str:
+    """As `screen` shows it: there a space that does not break is none that can be shown."""
+    return amounts.text(amount, currency).replace("\N{NO-BREAK SPACE}", " ")

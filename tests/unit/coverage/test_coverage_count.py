@@ -106,6 +106,19 @@ def test_the_table_and_the_json_say_the_same() -> None:
     assert told["accounted"] == {"payment": 0, "customer": 0, "ignored": 3, "by_rule": 0}
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_an_event_stays_on_its_line(width: int) -> None:
+    """However narrow it is, an event's time, type and id are one line that can be searched for and copied."""
+    found = Coverage(NOW)
+    gap = Listed("evt_1QkW3Z2eZvKYlo2C0ABCDEFG", "payment_intent.amount_capturable_updated", NOW - LATE_AFTER)
+    found.count([gap], {})
+    out = io.StringIO()
+    show(found, NOW - timedelta(days=30), Console(file=out, width=width))
+    assert sum(f"{gap.type} {gap.id}" in line for line in out.getvalue().splitlines()) == 1
+    assert f"oldest gap: {gap.id} {gap.type}, 1:00:00 old" in out.getvalue().splitlines()
+    assert "…" not in out.getvalue()
+
+
 @pytest.mark.parametrize(
     ("text", "ago"),
     [

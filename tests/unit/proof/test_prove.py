@@ -20,6 +20,7 @@ from tests.unit.proof.test_judge import moved
 from tests.unit.worker.making import NOW
 from worker.adapters.balance import Transactions
 from worker.adapters.spill import Spill
+from worker.ops import screen
 from worker.ops.cli import main
 from worker.ops.proof_cli import as_json, show
 from worker.ops.prove import CLOCKS, SECOND_LOOKS, SHOWN, OtherDeployment, Phase, Proof, prove
@@ -318,6 +319,39 @@ async def test_people_and_programs_are_told_the_same() -> None:
     assert (told["drift_count"], told["drift"], told["drifts"][0]["difference"]) == (1, {"usd": 1}, -1)
     assert told["totals"]["eur"]["here"] == told["totals"]["eur"]["stripe"] == 1000
     assert told["settled"]["eur"] == {"amount": 2840, "fee": 60, "net": 2780}
+
+
+MILLIONS = ("$186,342,123.45", "$186,342,123.44", "-$0.01", "KWD 186,342,123.450")
+LONG = "pay_0bafe22a4c1d9e8f7a6b5c4d_1"
+
+
+async def millions() -> Proof:
+    """A drift of a cent in a payment of millions, and dinars beside it."""
+    dollars = Held(LONG, "pi_1", "usd", 18_634_212_345)
+    dinars = Held("pay_2_1", "pi_2", "kwd", 186_342_123_450)
+    moves = [
+        charge(1, 18_634_212_344, currency="usd", settled_currency="usd"),
+        charge(2, 186_342_123_450, currency="kwd", settled_currency="kwd"),
+    ]
+    return await proven(Account(moves), Books([dollars, dinars]))
+
+
+async def test_no_amount_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    """At 80 columns, and where it is piped on, amounts of millions are whole; where it is narrower they fold."""
+    found = await millions()
+    out = io.StringIO()
+    show(found, Console(file=out, width=80))
+    show(found, screen.console())
+    piped = capsys.readouterr().out
+    for printed in (out.getvalue(), piped):
+        assert [amount for amount in MILLIONS if amount not in printed] == []
+        assert "…" not in printed
+    assert LONG in piped
+    out = io.StringIO()
+    show(found, Console(file=out, width=40))
+    cells = [line.split("│")[1:-1] for line in out.getvalue().splitlines() if line.count("│") == 5]
+    read = ["".join(cell.strip() for cell in column) for column in zip(*cells, strict=True)]
+    assert (LONG in read[0], read[1:]) == (True, [MILLIONS[0], MILLIONS[1], MILLIONS[2]])
 
 
 async def test_agreement_is_said_in_words() -> None:

@@ -118,6 +118,7 @@ def moved_of(row: Json, source: Any) -> Moved | None:
     owner = owner_of(source)
     return Moved(
         intent_id=intent_id,
+        transaction_id=str(row["id"]),
         source_id=str(source["id"]),
         category=category,
         currency=str(source["currency"]),
@@ -127,6 +128,7 @@ def moved_of(row: Json, source: Any) -> Moved | None:
         fee=int(row["fee"]),
         at=int(row["created"]),
         converted=row["currency"] != source["currency"],
+        rate=str(row.get("exchange_rate") or ""),
         payment_id=owner.payment_id,
         deployment=owner.deployment,
     )
@@ -138,6 +140,7 @@ def _not_booked(charge: Json) -> Moved:
     whole = int(charge["amount_captured"])
     return Moved(
         intent_id=str(id_of(charge["payment_intent"])),
+        transaction_id=str(charge["id"]),
         source_id=str(charge["id"]),
         category="charge",
         currency=currency,

@@ -2,7 +2,7 @@
 
 Stripe's list is in the order of its movements and ours in the order of changes, and a refund may be months behind its
 charge: there is no window in which the two meet. So the smaller side is put into a database of SQLite's in a temporary
-file, found by intent: about 250 bytes a movement, and no more memory than its cache. SQLite gives that file no name, so
+file, found by intent: about 320 bytes a movement, and no more memory than its cache. SQLite gives that file no name, so
 whatever ends the process, the system removes it.
 """
 
@@ -23,14 +23,13 @@ TABLES = f"""
     PRAGMA journal_mode = OFF;
     PRAGMA synchronous = OFF;
     PRAGMA cache_size = -{CACHE_KIB};
-    CREATE TABLE moved ({", ".join(COLUMNS)}, PRIMARY KEY (intent_id, source_id, category)) WITHOUT ROWID;
+    CREATE TABLE moved ({", ".join(COLUMNS)}, PRIMARY KEY (intent_id, transaction_id)) WITHOUT ROWID;
     CREATE TABLE looked_at (payment_id PRIMARY KEY, intent_id) WITHOUT ROWID;
     CREATE INDEX looked_at_intent ON looked_at (intent_id);
     CREATE TABLE drifting (payment_id PRIMARY KEY) WITHOUT ROWID;
 """
 PUT = f"""
-    INSERT INTO moved VALUES ({", ".join("?" * len(COLUMNS))})
-    ON CONFLICT DO UPDATE SET settled = settled + excluded.settled, fee = fee + excluded.fee
+    INSERT OR REPLACE INTO moved VALUES ({", ".join("?" * len(COLUMNS))})
 """  # noqa: S608 - names of our own
 STRAYS = """
     FROM moved AS one WHERE NOT EXISTS (SELECT 1 FROM looked_at WHERE looked_at.intent_id = one.intent_id)
@@ -54,7 +53,7 @@ class Spill:
         self._database.close()
 
     def put(self, moves: Iterable[Moved]) -> None:
-        """Add movements; several of one source and category become one."""
+        """Add movements; one that comes twice counts once."""
         self._all(PUT, [astuple(move) for move in moves])
 
     def of(self, intents: Sequence[str]) -> dict[str, list[Moved]]:

@@ -127,6 +127,17 @@ async def test_a_dispute_that_is_won_in_part(raw: Raw, balance: Balance, settlin
     assert await net(balance, intent) == {Part.CAPTURE: 2000, Part.DISPUTE: -200}
 
 
+@pytest.mark.parametrize("rate", ["0.8", "0.92", "1.1375"])
+async def test_a_part_that_comes_back_at_another_days_rate(raw: Raw, balance: Balance, rate: str) -> None:
+    """Two of eight dollars that come back at another rate leave six taken."""
+    await raw.control("account", EUROS)
+    intent = await paid(raw)
+    dispute = await raw.control(f"payment_intents/{intent}/dispute", {"amount": 800})
+    await raw.control("account", {"exchange_rates": {"usd": rate}})
+    await raw.control(f"disputes/{dispute['id']}/move", {"to": "won", "amount": 200})
+    assert await net(balance, intent) == {Part.CAPTURE: 2000, Part.DISPUTE: -600}
+
+
 async def test_captures_in_parts(raw: Raw, balance: Balance, settling: str) -> None:
     """Several captures of one authorization add up to what was captured, and not to what was held."""
     del settling

@@ -1,5 +1,8 @@
 """The comparison at the heart of the money proof."""
 
+from dataclasses import replace
+from decimal import Decimal
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,7 +28,9 @@ def moved(category: str, settled: int, **changes: object) -> Moved:
         "fee": 0,
         "at": 0,
     }
-    return Moved(**(made | changes))  # type: ignore[arg-type] # what a test changes
+    made |= changes
+    made.setdefault("transaction_id", f"txn_{made['source_id']}_{category}")
+    return Moved(**made)  # type: ignore[arg-type] # what a test changes
 
 
 def converted(category: str, whole: int, settled: int, **changes: object) -> Moved:
@@ -58,6 +63,21 @@ CHARGED = moved("charge", 2000)
         ([converted("dispute", 1000, -920), converted("dispute_reversal", 1000, 920)], 0),
         ([converted("dispute", 1000, -920), converted("dispute_reversal", 1000, 460)], -500),
         ([converted("charge", 3, 0)], 3),
+        ([converted("charge", 2000, 1840), converted("charge_failure", 2000, -1700)], 0),
+        ([converted("refund", 1000, -900), converted("refund_failure", 1000, 870)], 0),
+        ([converted("dispute", 1000, -920), converted("dispute_reversal", 1000, 1087)], 0),
+        ([converted("dispute", 1000, -920, rate="0.92"), converted("dispute_reversal", 1000, 800, rate="0.8")], 0),
+        ([converted("dispute", 800, -736, rate="0.92"), converted("dispute_reversal", 800, 160, rate="0.8")], -600),
+        (
+            [
+                converted("dispute", 3333, -3066, rate="0.92"),
+                converted("dispute_reversal", 3333, 2666, rate="0.8", at=1),
+                converted("dispute", 3333, -2833, rate="0.85", at=2),
+            ],
+            -3333,
+        ),
+        ([converted("dispute", 1000, -920), moved("dispute_reversal", 300, whole=1000, currency="usd")], -700),
+        ([*2 * [converted("dispute", 3333, -3066)], converted("dispute_reversal", 3333, 3066)], -3333),
     ],
 )
 def test_movements_count_as_what_the_customer_paid(moves: list[Moved], amount: int) -> None:
@@ -71,6 +91,26 @@ def test_no_rate_makes_a_drift(whole: int, numerator: int, denominator: int) -> 
     settled = max(1, whole * numerator // denominator)
     assert presented([converted("charge", whole, settled)]) == whole
     assert presented([converted("refund", whole, -settled)]) == -whole
+
+
+RATES = st.decimals("0.004", "200", places=6)
+
+
+@given(st.integers(1, 10**8), st.integers(1, 100), RATES, RATES)
+def test_a_dispute_comes_back_at_whatever_rate(whole: int, percent: int, before: Decimal, now: Decimal) -> None:
+    """All of it is all of it, to the unit; a part is told to what the rounding of the settled amounts hides."""
+
+    def at(amount: int, rate: Decimal) -> int:
+        return int((amount * rate).to_integral_value())
+
+    taken = converted("dispute", whole, -at(whole, before), rate=str(before))
+    back = converted("dispute_reversal", whole, at(whole, now), rate=str(now))
+    assert presented([taken, back]) == 0
+    part = whole * percent // 100
+    left = presented([taken, replace(back, settled=at(part, now))])
+    hidden = 1 + 2 / before + 2 / now + whole * max(Decimal("0.00002"), Decimal("0.000002") / min(before, now))
+    if at(whole, before):
+        assert abs(left - (part - whole)) <= hidden
 
 
 def test_what_agrees_is_no_drift() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from contracts.views import RefundStatus
+from contracts.views import DisputeStatus, RefundStatus
 from tests.unit.proof.test_judge import moved
 from tests.unit.worker.making import NOW
 from worker.adapters.balance import Transactions
@@ -207,6 +207,26 @@ async def test_a_payment_that_comes_twice_counts_once() -> None:
     assert (found.payments, found.sums["eur"].captured) == (1, 1000)
 
 
+async def test_what_comes_again_at_another_rate_is_kept() -> None:
+    """A dispute that was taken, came back and was taken again at three rates is taken once, as it is read from the disk."""
+
+    def move(number: int, category: str, settled: int, rate: str) -> Moved:
+        name = f"txn_{number}"
+        made = {"intent_id": "pi_1", "currency": "usd", "converted": True, "whole": 3333}
+        return moved(category, settled, **made, rate=rate, at=number, transaction_id=name)
+
+    dispute = [
+        move(1, "dispute", -3066, "0.92"),
+        move(2, "dispute_reversal", 2666, "0.8"),
+        move(3, "dispute", -2833, "0.85"),
+    ]
+    held = Held("pay_1_1", "pi_1", "usd", 5000, disputes={"du_1": (3333, DisputeStatus.NEEDS_RESPONSE)})
+    account = Account([charge(1, 4600, whole=5000, currency="usd", converted=True), *reversed(dispute), dispute[0]])
+    found = await proven(account, Books([held]))
+    assert (found.drift_count, account.looks) == (0, [])
+    assert found.settled["eur"].amount == 4600 - 3066 + 2666 - 2833
+
+
 async def test_payments_without_money_are_counted() -> None:
     """One that was never paid, and one that has not even an intent, agree with nothing."""
     books = Books([paid(1, 0), Held("pay_2_1", None, "eur", 0), Held("pay_3_1", None, "", 0)])
@@ -279,7 +299,7 @@ from worker.proof import Moved
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 spill.TABLES = spill.TABLES.replace(str(spill.CACHE_KIB), "100")
 kept = spill.Spill()
-kept.put(Moved(f"pi_{n}", f"ch_{n}", "charge", "eur", 1, 1, "eur", 0, 0) for n in range(20_000))
+kept.put(Moved(f"pi_{n}", f"txn_{n}", f"ch_{n}", "charge", "eur", 1, 1, "eur", 0, 0) for n in range(20_000))
 files = (f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd"))
 print([os.stat(file).st_size for file in files if os.path.islink(file) and sys.argv[1] in os.readlink(file)], flush=True)
 sys.stdin.read()

@@ -80,6 +80,10 @@ class Spill:
         self._database.execute("COMMIT")
         return found
 
+    def forget(self, payment_id: str) -> None:
+        """This payment is gone: it was not looked at, and what moved for it is a stray."""
+        self._database.execute("DELETE FROM looked_at WHERE payment_id = ?", (payment_id,))
+
     def strays(self) -> Iterator[list[str]]:
         """Intents that are no payment's that was looked at, some at a time."""
         cursor = self._database.execute(f"SELECT DISTINCT intent_id {STRAYS}")

@@ -194,6 +194,7 @@ async def _again(account: Account, books: Books, spill: Spill, found: Proof, rep
     for done, payment_id in enumerate(spill.drifting(), 1):
         held = await books.one(payment_id)
         if held is None:
+            spill.forget(payment_id)
             continue
         if done <= SECOND_LOOKS and held.intent_id is not None:
             spill.replace(held.intent_id, await account.of_intent(held.intent_id))

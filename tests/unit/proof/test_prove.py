@@ -173,6 +173,14 @@ async def test_money_that_moves_for_a_payment_from_before_is_judged() -> None:
     assert "1 older ones" in out.getvalue()
 
 
+async def test_a_payment_that_vanishes_meanwhile_is_told() -> None:
+    """One that differed and is gone at the second look leaves money that no payment knows."""
+    books = Books([paid(1, 999)])
+    books.during = books.payments.clear
+    found = await proven(Account([charge(1, deployment="test")]), books)
+    assert [(drift.part, drift.stripe) for drift in found.drifts] == [("payment", 1000)]
+
+
 async def test_another_deployments_older_payments_are_no_proof() -> None:
     """A payment from before that bears another deployment is named as one of the span is."""
     books = Books()

@@ -8,7 +8,7 @@ from contracts.transport import Published, Stored
 from tests.fake_customers import MemoryCustomerStore
 from tests.fakes import MemoryStore
 from worker.adapters.stripe_events import Page, PlaceGone
-from worker.coverage import Home, Listed, Traces
+from worker.coverage import Home, Listed, Traces, home_without
 from worker.errors import StripeUnavailable
 from worker.jobs.coverage import Gap, Progress
 
@@ -59,18 +59,20 @@ class MemoryCoverage:
         return len(self.held)
 
     def _home(self, name: str, traces: Traces) -> Home | None:
-        if name in self._payments.ignored:
-            return Home.IGNORED
+        ours = False
         for payment in self._payments.payments.values():
             mine = payment.id == traces.payment_id or (traces.intent_id and payment.intent_id == traces.intent_id)
             archived = (payment.id, f"entry:{name}") in self._payments.archived
             if mine and (payment.entry(name) is not None or archived):
                 return Home.PAYMENT
+            ours |= traces.mean_payment(payment.id, payment.intent_id, payment.deployment)
         for customer in self._customers.customers.values():
             known = traces.stripe_customer_id and customer.stripe_id == traces.stripe_customer_id
             if (known or customer.id == traces.customer_id) and customer.entry(name) is not None:
                 return Home.CUSTOMER
-        return None
+            ours |= traces.mean_customer(customer.id, customer.stripe_id)
+        ignored = self._payments.ignored.get(name)
+        return home_without(traces, ignored.reason if ignored else None, ours=ours)
 
 
 class MemoryEvents:

@@ -1,7 +1,8 @@
 """Where an event of Stripe's must be recorded, and what a walk through Stripe's list says: values, no I/O.
 
-An event is accounted for when a timeline has it, when it is recorded as ignored, or when a rule that needs nobody's books
-says that it is nothing for us (a type without a rule, the other mode, another deployment's).
+An event is accounted for when a timeline has it, when a rule says that it is nothing for us (a type without a rule, the other
+mode, another deployment's), or when it is recorded as ignored. A record of ignoring, and a deployment's name in the metadata,
+say what was so for one worker at one moment: they count for as long as our books have nothing that the event is about.
 """
 
 from collections import Counter
@@ -17,6 +18,10 @@ LATE_AFTER = timedelta(hours=1)
 """A younger one is on its way: Stripe repeats webhooks, and the walk puts back what is lost."""
 
 
+DISCARDED = "discarded by"
+"""How the reason of an event begins that a person has put aside: that counts, whatever the books say."""
+
+
 class Home(StrEnum):
     """Where an event is accounted for."""
 
@@ -28,13 +33,53 @@ class Home(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Traces:
-    """Whose timeline an event would be in: by our ids or by Stripe's. `by_rule` says why it is nothing for us."""
+    """Whose timeline an event would be in: by our ids or by Stripe's. `by_rule` says why it is nothing for us.
+
+    With ids beside it that is another deployment's, the one that `deployment` names: unless our own books have it.
+    """
 
     payment_id: str | None = None
     intent_id: str | None = None
     customer_id: str | None = None
     stripe_customer_id: str | None = None
     by_rule: str = ""
+    deployment: str | None = None
+
+    @property
+    def settled(self) -> bool:
+        """Whether the rule needs nobody's books."""
+        ids = (self.payment_id, self.intent_id, self.customer_id, self.stripe_customer_id)
+        return bool(self.by_rule) and not any(ids)
+
+    def mean_payment(self, payment_id: str, intent_id: str | None, deployment: str) -> bool:
+        """Whether adapters/inbound.py would take the event to this payment of ours.
+
+        Two deployments may have a payment of one id, for it is made from the order's; Stripe's ids are unique.
+        """
+        if payment_id == self.payment_id and (not self.by_rule or deployment == self.deployment):
+            return True
+        by_intent = self.payment_id is None or bool(self.by_rule)
+        return by_intent and self.intent_id is not None and intent_id == self.intent_id
+
+    def mean_customer(self, customer_id: str, stripe_id: str | None) -> bool:
+        """Whether adapters/inbound.py would take the event to this customer of ours."""
+        if self.customer_id is not None:
+            return customer_id == self.customer_id
+        return self.stripe_customer_id is not None and stripe_id == self.stripe_customer_id
+
+
+def home_without(traces: Traces, reason: str | None, *, ours: bool) -> Home | None:
+    """Where an event is accounted for that no timeline has; None if it is missing.
+
+    `reason` is why it is recorded as ignored, if it is; `ours` says that our books have what it is about.
+    """
+    if reason is not None and reason.startswith(DISCARDED):
+        return Home.IGNORED
+    if ours:
+        return None
+    if traces.by_rule:
+        return Home.BY_RULE
+    return None if reason is None else Home.IGNORED
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,10 @@ class Mark:
     sequences: tuple[int, ...]
 
 
+ANOTHER_DEPLOYMENTS = "another deployment's"
+"""Why an event is ignored whose metadata names another deployment than ours, and whose payment or customer is not here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Owner:
     """Whose intent it is, by the metadata that our create put on it; all None for somebody else's."""
@@ -34,6 +38,11 @@ class Owner:
     payment_id: str | None = None
     order_id: str | None = None
     deployment: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is there: to a refund made in the dashboard anybody may have written a `payment_id`."""
+        return None not in {self.payment_id, self.order_id, self.deployment}
 
 
 @dataclass(frozen=True, slots=True)

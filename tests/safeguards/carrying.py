@@ -84,9 +84,20 @@ CARRYING = (
         name="whose news it is",
         promise="P1: metadata is ours only as a whole; what somebody wrote in the dashboard leads to no payment",
         file="worker/adapters/inbound.py",
-        old="        if None not in {event.owner.payment_id, event.owner.order_id, event.owner.deployment}:\n",
+        old="        if event.owner.whole and event.owner.deployment == self._deployment:\n",
         new="        if event.owner.payment_id is not None:\n",
         tests=(f"{WORKER}/test_inbound.py::test_a_refund_in_the_dashboard_is_found_by_its_intent",),
+    ),
+    Safeguard(
+        name="the books have the last word",
+        promise="P2: an event of a payment that is here is not ignored because a setting is mistyped",
+        file="worker/adapters/inbound.py",
+        old="        if known is not None and known.deployment == owner.deployment:\n",
+        new="        if known is not None and known.deployment == self._deployment:\n",
+        tests=(
+            f"{WORKER}/test_inbound.py::test_a_worker_with_a_mistyped_deployment_takes_what_is_in_its_books",
+            f"{WORKER}/test_inbound.py::test_another_deployments_payment_of_our_id_is_ignored",
+        ),
     ),
     Safeguard(
         name="ack after commit",

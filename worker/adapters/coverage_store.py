@@ -6,7 +6,7 @@ a step of a payment 22 % dearer, for a look-up that took five times as long.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from pymongo import ASCENDING
@@ -17,7 +17,7 @@ from pymongo.errors import DuplicateKeyError
 from worker.adapters.archive import archive_id
 from worker.adapters.documents import Document
 from worker.adapters.trouble import translated
-from worker.coverage import Home, Traces
+from worker.coverage import Home, Traces, home_without
 from worker.jobs.coverage import Gap, Progress
 
 TURN, WALK = "turn", "walk"
@@ -27,7 +27,15 @@ SANE = timedelta(hours=2)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-IN_TIMELINE = {"timeline.message_id": 1, "archived": 1, "stripe.payment_intent_id": 1, "stripe_id": 1}
+IN_TIMELINE = {"timeline.message_id": 1, "archived": 1, "stripe.payment_intent_id": 1, "stripe_id": 1, "deployment": 1}
+
+
+@dataclass
+class Books:
+    """Where events are recorded, and which of them are about something that is here."""
+
+    homes: dict[str, Home] = field(default_factory=dict)
+    ours: set[str] = field(default_factory=set)
 
 
 class MongoCoverage:
@@ -48,11 +56,17 @@ class MongoCoverage:
 
     async def homes(self, sought: Mapping[str, Traces]) -> dict[str, Home]:
         async with translated():
-            found = {name: Home.IGNORED async for name in self._names(self._ignored, sought)}
-            left = {name: traces for name, traces in sought.items() if name not in found}
-            found |= await self._in_payments(left)
-            found |= await self._in_customers(left)
-        return found
+            books = Books()
+            await self._in_payments(sought, books)
+            await self._in_customers(sought, books)
+            left = [name for name in sought if name not in books.homes]
+            ignored = self._ignored.find({"_id": {"$in": left}}, {"reason": 1})
+            reasons: dict[str, str] = {one["_id"]: one["reason"] async for one in ignored}
+        for name in left:
+            home = home_without(sought[name], reasons.get(name), ours=name in books.ours)
+            if home is not None:
+                books.homes[name] = home
+        return books.homes
 
     async def take_turn(self, owner: str, now: datetime, until: datetime) -> bool:
         mine: Document = {"owner": owner, "until": until}
@@ -114,7 +128,7 @@ class MongoCoverage:
         async for document in collection.find({"_id": {"$in": list(wanted)}}, {"_id": 1}):
             yield document["_id"]
 
-    async def _in_payments(self, sought: Mapping[str, Traces]) -> dict[str, Home]:
+    async def _in_payments(self, sought: Mapping[str, Traces], books: Books) -> None:
         by_id = _grouped({name: traces.payment_id for name, traces in sought.items()})
         by_intent = _grouped({name: traces.intent_id for name, traces in sought.items()})
         found: set[str] = set()
@@ -122,22 +136,26 @@ class MongoCoverage:
         async for document in self._both(self._payments, by_id, "stripe.payment_intent_id", by_intent):
             intent = document.get("stripe", {}).get("payment_intent_id")
             about = {*by_id.get(document["_id"], ()), *by_intent.get(intent, ())}
+            means = (document["_id"], intent, document.get("deployment", ""))
+            books.ours |= {name for name in about if sought[name].mean_payment(*means)}
             there = about & {entry["message_id"] for entry in document.get("timeline", ())}
             found |= there
             if document.get("archived"):
                 archived |= {archive_id(document["_id"], "entry", name): name for name in about - there}
         if archived:
             found |= {archived[name] async for name in self._names(self._archive, archived)}
-        return dict.fromkeys(found, Home.PAYMENT)
+        books.homes |= dict.fromkeys(found, Home.PAYMENT)
 
-    async def _in_customers(self, sought: Mapping[str, Traces]) -> dict[str, Home]:
+    async def _in_customers(self, sought: Mapping[str, Traces], books: Books) -> None:
         by_id = _grouped({name: traces.customer_id for name, traces in sought.items()})
         by_stripe_id = _grouped({name: traces.stripe_customer_id for name, traces in sought.items()})
         found: set[str] = set()
         async for document in self._both(self._customers, by_id, "stripe_id", by_stripe_id):
-            about = {*by_id.get(document["_id"], ()), *by_stripe_id.get(document.get("stripe_id", ""), ())}
+            stripe_id = document.get("stripe_id")
+            about = {*by_id.get(document["_id"], ()), *by_stripe_id.get(stripe_id or "", ())}
+            books.ours |= {name for name in about if sought[name].mean_customer(document["_id"], stripe_id)}
             found |= about & {entry["message_id"] for entry in document.get("timeline", ())}
-        return dict.fromkeys(found, Home.CUSTOMER)
+        books.homes |= dict.fromkeys(found, Home.CUSTOMER)
 
     async def _both(
         self, collection: AsyncCollection[Document], ids: Iterable[str], field: str, values: Iterable[str]

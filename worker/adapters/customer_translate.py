@@ -15,6 +15,7 @@ from contracts.errors import InvalidMessage
 from worker.adapters.snapshots import Json, Unreadable, id_of
 from worker.domain.customers.messages import CustomerChanged, CustomerCommand, Detach, SetDefault, SetUp
 from worker.domain.customers.record import SavedMethod
+from worker.ports import ANOTHER_DEPLOYMENTS
 
 CUSTOMER_EVENTS = frozenset({"customer.created", "customer.updated", "customer.deleted"})
 HANGING_EVENTS = frozenset(
@@ -52,7 +53,10 @@ def command(body: ContractCommand, common: Mapping[str, Any], deployment: str) -
 
 @dataclass(frozen=True, slots=True)
 class CustomerEvent:
-    """One webhook event about a customer. `news` is None when it is not for us, with why."""
+    """One webhook event about a customer. `news` is None when it is not for us, with why.
+
+    With news, `ignored` says why it is nothing for us should the customer not be here.
+    """
 
     id: str
     type: str
@@ -83,11 +87,9 @@ def customer_event(raw: bytes, *, deployment: str, livemode: bool) -> CustomerEv
     if stripe_id is None:
         return ignored("belongs to no customer")
     ours, theirs = (None, None) if kind.startswith(METHOD_EVENTS) else _mark(about)
-    if theirs is not None and theirs != deployment:
-        return ignored("another deployment's")
     marked = ours if theirs is not None else None
     news = CustomerChanged(message_id=event_id, event_type=kind, stripe_id=stripe_id, customer_id=marked)
-    return CustomerEvent(event_id, kind, news)
+    return CustomerEvent(event_id, kind, news, "" if theirs in {None, deployment} else ANOTHER_DEPLOYMENTS)
 
 
 def _customer_of(about: Json, wrapped: Json) -> str | None:

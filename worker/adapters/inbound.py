@@ -19,7 +19,7 @@ from worker.domain.record import Address, Outcome, Payment
 from worker.erasure import Erasure
 from worker.errors import StripeUnavailable
 from worker.handler import Handler, Report
-from worker.ports import Clock, Gateway, Ignored, Outbox, Owner, Refusal, Store
+from worker.ports import ANOTHER_DEPLOYMENTS, Clock, Gateway, Ignored, Outbox, Owner, Refusal, Store
 
 Story = Report | CustomerReport
 
@@ -99,33 +99,38 @@ class Inbound:
             return await self._ignore(event, event.ignored)
         report = await self._customers.news(event.news)
         if report.customer_id is None:
-            return await self._ignore(event, report.why)
+            return await self._ignore(event, event.ignored or report.why)
         return report
 
     async def _payment_of(self, event: StripeEvent) -> tuple[str | None, str]:
         """Find the payment by metadata, else by the intent's id, else by asking Stripe whose intent it is.
 
-        Metadata is ours only as a whole: to a refund made in the dashboard anybody may have written a `payment_id`.
+        Metadata is ours only as a whole. Where it names another deployment, our books have the last word: one of the two names
+        may be a typing error, and what is ignored no webhook brings again.
         """
-        if None not in {event.owner.payment_id, event.owner.order_id, event.owner.deployment}:
-            return self._ours(event.owner)
+        if event.owner.whole and event.owner.deployment == self._deployment:
+            return event.owner.payment_id, ""
         assert event.intent_id is not None
         known: Payment | None = await self._store.by_intent(event.intent_id)
         if known is not None:
             return known.id, ""
-        owner = await self._gateway.owner(event.intent_id)
+        owner = event.owner if event.owner.whole else await self._gateway.owner(event.intent_id)
         if isinstance(owner, ReadFailed):
             if owner.lost:
                 return None, "its intent does not exist"
             raise StripeUnavailable(owner.reason)
-        return self._ours(owner)
+        return await self._by_metadata(owner)
 
-    def _ours(self, owner: Owner) -> tuple[str | None, str]:
+    async def _by_metadata(self, owner: Owner) -> tuple[str | None, str]:
+        """Two deployments may have a payment of one id, for it is made from the order's: ours says which it is of."""
         if owner.payment_id is None:
             return None, "nobody's: no metadata of ours"
-        if owner.deployment != self._deployment:
-            return None, "another deployment's"
-        return owner.payment_id, ""
+        if owner.deployment == self._deployment:
+            return owner.payment_id, ""
+        known = await self._store.by_id(owner.payment_id)
+        if known is not None and known.deployment == owner.deployment:
+            return known.id, ""
+        return None, ANOTHER_DEPLOYMENTS
 
     async def _ignore(self, event: StripeEvent | CustomerEvent, reason: str) -> Story:
         intent_id = event.intent_id if isinstance(event, StripeEvent) else None

@@ -20,6 +20,7 @@ from worker.adapters.gateway import DEADLINE_S
 from worker.adapters.line import Line
 from worker.coverage import Listed, Traces
 from worker.errors import StripeUnavailable
+from worker.ports import ANOTHER_DEPLOYMENTS
 
 PAGE = 100
 """The most that a list gives at once."""
@@ -100,15 +101,17 @@ def traces_of(raw: bytes, *, deployment: str, livemode: bool) -> Traces:
             about = customer_translate.customer_event(raw, deployment=deployment, livemode=livemode)
             if about.news is None:
                 return Traces(by_rule=about.ignored)
-            return Traces(customer_id=about.news.customer_id, stripe_customer_id=about.news.stripe_id)
+            stripe_id = about.news.stripe_id
+            return Traces(customer_id=about.news.customer_id, stripe_customer_id=stripe_id, by_rule=about.ignored)
     except InvalidMessage:
         return Traces()
     if event.news is None:
         return Traces(by_rule=event.ignored)
-    whole = None not in {event.owner.payment_id, event.owner.order_id, event.owner.deployment}
-    if whole and event.owner.deployment != deployment:
-        return Traces(by_rule="another deployment's")
-    return Traces(payment_id=event.owner.payment_id if whole else None, intent_id=event.intent_id)
+    if not event.owner.whole:
+        return Traces(intent_id=event.intent_id)
+    theirs = event.owner.deployment
+    foreign = "" if theirs == deployment else ANOTHER_DEPLOYMENTS
+    return Traces(event.owner.payment_id, event.intent_id, by_rule=foreign, deployment=theirs)
 
 
 def _body(answer: stripe.StripeObject) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Homes(Protocol):
     """Where events are recorded. Raises StoreUnavailable when the database does not answer."""
 
     async def homes(self, sought: Mapping[str, Traces]) -> dict[str, Home]:
-        """Those of these events, by id, that a timeline has or that are recorded as ignored."""
+        """Where each of these events, by id, is accounted for (see coverage.home_without); the missing ones are not named."""
 
 
 class CoverageStore(Homes, Protocol):
@@ -240,7 +240,7 @@ class CoverageWalk:
 
 async def matched(store: Homes, events: Sequence[Listed]) -> dict[str, Home]:
     """Where each of these events is accounted for; those that are missing are not named."""
-    by_rule = {event.id: Home.BY_RULE for event in events if event.traces.by_rule}
+    by_rule = {event.id: Home.BY_RULE for event in events if event.traces.settled}
     sought = {event.id: event.traces for event in events if event.id not in by_rule}
     return by_rule | (await store.homes(sought) if sought else {})
 

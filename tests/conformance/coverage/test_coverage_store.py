@@ -10,7 +10,7 @@ from pymongo import AsyncMongoClient, MongoClient
 from tests.conformance.coverage.conftest import Stock, prepared
 from tests.conformance.store.test_indexes import Overheard, stages
 from tests.unit.customers.customer_making import CUS, CUSTOMER, CustomerStory, marked
-from tests.unit.worker.making import INTENT, NOW, PAYMENT, SECOND, refund_fact, refund_seen, seen, story
+from tests.unit.worker.making import DEPLOYMENT, INTENT, NOW, PAYMENT, SECOND, refund_fact, refund_seen, seen, story
 from worker.coverage import Home, Traces
 from worker.domain.archive import Surplus
 from worker.domain.customers.record import CustomerStatus
@@ -82,6 +82,54 @@ async def test_an_ignored_event_is_found(stock: Stock) -> None:
     await stock.payments.record_ignored(Ignored("evt_1", "charge.failed", "nobody's", NOW))
     sought = {"evt_1": Traces(intent_id="pi_foreign"), "evt_2": Traces(intent_id="pi_foreign")}
     assert await stock.coverage.homes(sought) == {"evt_1": Home.IGNORED}
+
+
+FOREIGN = {"by_rule": "another deployment's", "deployment": "other"}
+
+
+@pytest.mark.parametrize(
+    "reason", ["another deployment's", "of the other mode: livemode differs", "no such payment here", "nobody's"]
+)
+@pytest.mark.parametrize("traces", [Traces(payment_id=PAYMENT, deployment=DEPLOYMENT), Traces(intent_id=INTENT)])
+async def test_what_the_books_have_is_not_ignored(stock: Stock, reason: str, traces: Traces) -> None:
+    """A record of ignoring counts no longer once the payment is here, and still counts for what is not."""
+    await kept(stock)
+    for name in ("evt_1", "evt_2"):
+        await stock.payments.record_ignored(Ignored(name, "charge.failed", reason, NOW))
+    sought = {"evt_1": traces, "evt_2": Traces(payment_id="pay_other_1", intent_id="pi_other")}
+    assert await stock.coverage.homes(sought) == {"evt_2": Home.IGNORED}
+
+
+async def test_what_a_person_has_discarded_stays_so(stock: Stock) -> None:
+    """An event of a payment that is here is accounted for when somebody has put it aside."""
+    await kept(stock)
+    await stock.payments.record_ignored(Ignored("evt_1", "charge.failed", "discarded by ops-ada: a test", NOW))
+    assert await stock.coverage.homes({"evt_1": Traces(intent_id=INTENT)}) == {"evt_1": Home.IGNORED}
+
+
+async def test_another_deployments_event_is_nothing_for_us_unless_it_is_in_the_books(stock: Stock) -> None:
+    """By the intent, or by an id of the same deployment, it is ours and missing; else the rule holds without a record."""
+    await kept(stock)
+    sought = {
+        "evt_by_intent": Traces("pay_other_1", INTENT, **FOREIGN),
+        "evt_by_id": Traces(PAYMENT, "pi_new", by_rule=FOREIGN["by_rule"], deployment=DEPLOYMENT),
+        "evt_of_their_order": Traces(PAYMENT, "pi_other", **FOREIGN),
+        "evt_theirs": Traces("pay_other_1", "pi_other", **FOREIGN),
+    }
+    assert await stock.coverage.homes(sought) == {"evt_of_their_order": Home.BY_RULE, "evt_theirs": Home.BY_RULE}
+
+
+async def test_a_customer_that_the_books_have_is_not_ignored(stock: Stock) -> None:
+    """What was ignored of a customer before it was here, or by a worker of another name, is missing."""
+    await stock.customers.commit(None, CustomerStory().reach(CustomerStatus.ACTIVE).record)
+    for name in ("evt_1", "evt_2", "evt_3"):
+        await stock.payments.record_ignored(Ignored(name, "customer.updated", "no customer of ours", NOW))
+    sought = {
+        "evt_1": Traces(stripe_customer_id=CUS),
+        "evt_2": Traces(customer_id=CUSTOMER, stripe_customer_id="cus_other", by_rule="another deployment's"),
+        "evt_3": Traces(stripe_customer_id="cus_other"),
+    }
+    assert await stock.coverage.homes(sought) == {"evt_3": Home.IGNORED}
 
 
 async def test_a_turn_is_one_workers(stock: Stock) -> None:

@@ -120,13 +120,14 @@ async def test_whose_an_event_is(raw: Raw, events: EventList) -> None:
     ours = (await raw.post("/v1/payment_intents", f"amount=500&currency=eur&{CARD}&{marks}")).body["id"]
     foreign = (await raw.post("/v1/payment_intents", f"amount=500&currency=eur&{CARD}")).body["id"]
     other = marks.replace("deployment]=test", "deployment]=other")
-    await raw.post("/v1/payment_intents", f"amount=500&currency=eur&{CARD}&{other}")
+    another = (await raw.post("/v1/payment_intents", f"amount=500&currency=eur&{CARD}&{other}")).body["id"]
     await raw.control(f"payment_intents/{ours}/refund", {"amount": 100})
     found: dict[str, set[Traces]] = {}
     for event in await everything(events, ago(hours=1)):
         found.setdefault(event.type, set()).add(event.traces)
-    marked, unmarked = Traces(payment_id="pay_1_1", intent_id=ours), Traces(intent_id=foreign)
-    assert found["payment_intent.succeeded"] == {marked, unmarked, Traces(by_rule="another deployment's")}
+    marked = Traces(payment_id="pay_1_1", intent_id=ours, deployment="test")
+    theirs = Traces("pay_1_1", another, by_rule="another deployment's", deployment="other")
+    assert found["payment_intent.succeeded"] == {marked, Traces(intent_id=foreign), theirs}
     assert found["refund.created"] == {Traces(intent_id=ours)}
 
 
@@ -149,7 +150,7 @@ def event(kind: str, about: dict[str, Any], **more: Any) -> bytes:
         ),
         (
             event("customer.updated", {"id": "cus_1", "metadata": {"customer_id": CUSTOMER, "deployment": "other"}}),
-            Traces(by_rule="another deployment's"),
+            Traces(customer_id=CUSTOMER, stripe_customer_id="cus_1", by_rule="another deployment's"),
         ),
         (event("payment_method.attached", {"id": "pm_1", "customer": "cus_1"}), Traces(stripe_customer_id="cus_1")),
         (b"[]", Traces()),

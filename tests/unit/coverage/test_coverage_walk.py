@@ -78,6 +78,33 @@ async def test_what_is_recorded_is_left_alone() -> None:
     assert (world.put, world.store.held) == ([], {})
 
 
+async def test_what_another_worker_ignored_of_our_payment_is_put_back_once() -> None:
+    """A record of ignoring does not stop an event of a payment that is here; once its timeline has it, it is done."""
+    world = World()
+    made = story(Status.REQUIRES_PAYMENT_METHOD)
+    world.payments.payments[made.record.id] = made.record
+    world.happen("evt_1", intent_id=INTENT)
+    await world.payments.record_ignored(Ignored("evt_1", "t", "another deployment's", world.now))
+    await world.walk.walk()
+    assert world.put == ["evt_1"]
+    made.tell(seen(Status.SUCCEEDED, "evt_1"))
+    world.payments.payments[made.record.id] = made.record
+    world.now += HOUR
+    await world.walk.walk()
+    assert (world.put, world.store.held) == (["evt_1"], {})
+
+
+async def test_a_foreign_deployments_events_are_never_put_back() -> None:
+    """Their metadata says whose they are, and no payment here is: recorded or not, they are no gaps."""
+    world = World()
+    world.happen("evt_1", "evt_2", intent_id="pi_theirs", by_rule="another deployment's", deployment="other")
+    await world.ignore("evt_1")
+    for _ in range(3):
+        await world.walk.walk()
+        world.now += HOUR
+    assert (world.put, world.store.held) == ([], {})
+
+
 async def test_a_young_event_is_given_time() -> None:
     """One whose webhook is on its way is only noted; when it comes the gap is closed, and nothing was put back."""
     world = World()

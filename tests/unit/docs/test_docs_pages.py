@@ -10,7 +10,7 @@ from contracts.generate.catalogue import messages
 from contracts.queries import QUERIES
 from contracts.replies import RefusalCode
 from contracts.topology import TIERS
-from worker import settings
+from worker import ports, settings
 from worker.adapters import store, translate
 from worker.domain import archive, limits, policy
 
@@ -67,9 +67,8 @@ def test_the_page_on_late_money_has_every_case_and_its_default() -> None:
 
 def test_the_page_on_foreign_events_has_the_reasons_on_record() -> None:
     """Each reason that it tells of is what the worker writes down."""
-    written = Path(translate.__file__).read_text("utf-8") + (Path(translate.__file__).parent / "inbound.py").read_text(
-        "utf-8"
-    )
+    sources = [Path(translate.__file__), Path(translate.__file__).with_name("inbound.py"), Path(ports.__file__)]
+    written = "".join(source.read_text("utf-8") for source in sources)
     reasons = column("foreign-events", "| reason on record | when |")
     assert [reason for reason in reasons if f'"{reason}"' not in written] == []
     assert f"for {store.IGNORED_KEPT.days} days" in PAGES["foreign-events"]

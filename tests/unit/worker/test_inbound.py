@@ -28,7 +28,7 @@ OURS = {"payment_id": PAYMENT, "order_id": ORDER, "deployment": DEPLOYMENT}
 class World:
     """One paid payment, and what else Stripe has."""
 
-    def __init__(self) -> None:
+    def __init__(self, deployment: str = DEPLOYMENT) -> None:
         self.store, self.stripe, self.fault = MemoryStore(), FakeStripe(), Fault.NONE
         record = story(Status.SUCCEEDED).record
         self.store.payments[record.id] = record
@@ -44,7 +44,7 @@ class World:
             gateway=gateway,
             outbox=outbox,
             clock=lambda: now,
-            deployment=DEPLOYMENT,
+            deployment=deployment,
             livemode=False,
         )
 
@@ -112,6 +112,24 @@ async def test_another_deployments_is_ignored(world: World) -> None:
     await world.hear("refund.created", metadata=OURS | {"deployment": "production"}, payment_intent="pi_other")
     assert world.reason() == "another deployment's"
     assert [ignored.intent_id for ignored in world.store.ignored.values()] == ["pi_other"]
+
+
+async def test_a_worker_with_a_mistyped_deployment_takes_what_is_in_its_books() -> None:
+    """What metadata calls another deployment's is applied where the database has the payment: by its intent, or by its id."""
+    mistyped = World("Default")
+    report = await mistyped.hear("refund.created", metadata=OURS, payment_intent=INTENT)
+    assert (report.payment_id, report.outcome) == (PAYMENT, Outcome.APPLIED)
+    mistyped.store.payments[PAYMENT] = story(Status.CREATING).record
+    report = await mistyped.hear("payment_intent.succeeded", metadata=OURS, id="pi_unheard_of")
+    assert report.payment_id == PAYMENT
+    assert not mistyped.store.ignored
+
+
+async def test_another_deployments_payment_of_our_id_is_ignored(world: World) -> None:
+    """Two deployments may have a payment of one id: an event of the other's finds nothing here."""
+    await world.hear("payment_intent.succeeded", metadata=OURS | {"deployment": "production"}, id="pi_theirs")
+    assert world.reason() == "another deployment's"
+    assert world.store.payments[PAYMENT].status is Status.SUCCEEDED
 
 
 def holds(world: World, metadata: dict[str, str]) -> None:

@@ -16,6 +16,7 @@ from pymongo.errors import DuplicateKeyError
 
 from worker.adapters.documents import Document, plain
 from worker.adapters.trouble import translated
+from worker.coverage import DISCARDED
 from worker.dead_letter import ERASED, DeadLetter, Form, State, Wanted
 
 SETTLED_KEPT = timedelta(days=90)
@@ -37,6 +38,7 @@ class MongoDeadLetters:
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
         self._letters: AsyncCollection[Document] = database["dead_letters"]
+        self._ignored: AsyncCollection[Document] = database["stripe_events"]
 
     async def prepare(self) -> None:
         """Create the indexes; harmless to repeat."""
@@ -98,11 +100,22 @@ class MongoDeadLetters:
         return await self._step(key, update)
 
     async def discard(self, letter_id: str, who: str, note: str, now: datetime) -> bool:
-        """Settle it for good; False when it is not open."""
+        """Settle it for good; False when it is not open. A Stripe event is then accounted for, and is not put back."""
+        letter = await self.one(letter_id)
+        if letter is not None and letter.state is State.OPEN and letter.form is Form.EVENT:
+            await self._put_aside(letter, who, note, now)
         settled = {"state": State.DISCARDED.value, "settled_at": now, "asked_by": who, "note": note}
         return await self._step(
             {"_id": letter_id, "state": State.OPEN.value}, {"$set": settled, "$unset": {"open_at": ""}}
         )
+
+    async def _put_aside(self, letter: DeadLetter, who: str, note: str, now: datetime) -> None:
+        """Record the event as ignored, before the letter is settled: in between it is only settled later."""
+        record: Document = {"type": letter.kind, "reason": f"{DISCARDED} {who}: {note}", "at": now}
+        for intent_id in (name for name in letter.about if name.startswith("pi_")):
+            record["intent_id"] = intent_id
+        async with translated():
+            await self._ignored.update_one({"_id": letter.message_id}, {"$set": record}, upsert=True)
 
     async def due(self, now: datetime, limit: int) -> list[DeadLetter]:
         """Letters that a worker is to publish again, the longest waiting first."""

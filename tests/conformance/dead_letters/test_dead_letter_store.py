@@ -11,9 +11,12 @@ from pymongo import AsyncMongoClient, MongoClient
 from contracts import topology
 from tests.conformance.store.test_indexes import Overheard, stages
 from tests.unit.dead_letters.arrivals import NOW, arrived, command, event, full_of_secrets
+from worker.adapters.coverage_store import MongoCoverage
 from worker.adapters.dead_letters import SETTLED_KEPT, MongoDeadLetters
 from worker.adapters.letters import letter_of
 from worker.adapters.reviews import MongoReviews
+from worker.adapters.store import open_client
+from worker.coverage import Home, Traces
 from worker.dead_letter import ERASED, ONLY_SENDER, DeadLetter, State, Wanted
 
 LATER = NOW + timedelta(hours=1)
@@ -108,6 +111,27 @@ async def test_what_cannot_be_replayed_is_not(desk: MongoDeadLetters) -> None:
     assert not await desk.discard(LETTER.id, "operator", "twice", NOW)
     (settled,) = await found(desk, Wanted(settled=True))
     assert (settled.state, settled.note, settled.asked_by) == (State.DISCARDED, "sent again by the shop", "operator")
+
+
+async def test_a_discarded_event_is_accounted_for(
+    desk: MongoDeadLetters, mongo_uri: str, mongo_client: Any, database_name: str
+) -> None:
+    """Whoever discards a Stripe event has the last word on it: the coverage walk finds that, whatever was on record before."""
+    letter = letter_of(arrived(event(), topology.STRIPE_QUEUE), NOW)
+    ignored = mongo_client[database_name]["stripe_events"]
+    ignored.insert_one({"_id": letter.message_id, "type": letter.kind, "reason": "no such payment here", "at": NOW})
+    await desk.keep(letter)
+    await desk.keep(LETTER)
+    assert await desk.discard(letter.id, "ops-ada", "a test", LATER)
+    assert await desk.discard(LETTER.id, "ops-ada", "a command", LATER)
+    assert not await desk.discard(letter.id, "ops-bob", "twice", LATER)
+    (record,) = ignored.find()
+    assert (record["_id"], record["reason"]) == (letter.message_id, "discarded by ops-ada: a test")
+    assert record["intent_id"] in letter.about
+    sought = {letter.message_id: Traces(payment_id="pay_1_1")}
+    client = open_client(mongo_uri)
+    assert await MongoCoverage(client[database_name]).homes(sought) == {letter.message_id: Home.IGNORED}
+    await client.close()
 
 
 async def test_an_erased_user_is_in_no_letter(desk: MongoDeadLetters, mongo_client: Any, database_name: str) -> None:

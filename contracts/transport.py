@@ -219,18 +219,32 @@ class Publisher:
     """One connection that only publishes, with a channel of its own per exchange.
 
     A missing exchange or an oversized message fails every publish in flight on its channel: hence the separate channels
-    and the size check before sending.
+    and the size check before sending. A reply can fail more than its channel: a broker that cannot make sense of a direct
+    reply address ends the connection (541 on RabbitMQ 3.10), and a requester may write any. Who answers requesters brings a
+    connection of its own for it, `replying`.
     """
 
-    def __init__(self, connection: AbstractRobustConnection, *, timeout_s: float = PUBLISH_TIMEOUT_S) -> None:
+    def __init__(
+        self,
+        connection: AbstractRobustConnection,
+        *,
+        timeout_s: float = PUBLISH_TIMEOUT_S,
+        replying: AbstractRobustConnection | None = None,
+    ) -> None:
         self._connection = connection
+        self._replying = replying or connection
         self._timeout_s = timeout_s
         self._exchanges: dict[str, tuple[AbstractRobustChannel, AbstractExchange]] = {}
         self._opening = asyncio.Lock()
 
     @property
     def connected(self) -> bool:
-        return self._connection.connected.is_set() and not self._connection.is_closed
+        return _open(self._connection)
+
+    @property
+    def can_reply(self) -> bool:
+        """Whether the connection of replies is there. It comes back by itself, and nothing that counts waits for it."""
+        return _open(self._replying)
 
     async def publish(
         self,
@@ -269,8 +283,9 @@ class Publisher:
         confirmed, because nobody may wait for a requester that is gone.
 
         Nothing goes to a queue of ours: a worker may write to any, and its requester, who chose the address, may not.
+        While the connection of replies opens itself again, they are dropped: no message is to wait for somebody's address.
         """
-        if reply_to in OWN_QUEUES:
+        if reply_to in OWN_QUEUES or not self.can_reply:
             return
         message = aio_pika.Message(
             body,
@@ -314,7 +329,8 @@ class Publisher:
         async with self._opening:
             if name not in self._exchanges:
                 confirms = name != REPLIES
-                channel = await self._connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+                connection = self._connection if confirms else self._replying
+                channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
                 target = channel.default_exchange if name == REPLIES else await channel.get_exchange(name, ensure=False)
                 self._exchanges[name] = (channel, target)
             return self._exchanges[name]
@@ -333,6 +349,10 @@ async def publisher(url: str, name: str, *, timeout_s: float = PUBLISH_TIMEOUT_S
         yield opened
     finally:
         await opened.close()
+
+
+def _open(connection: AbstractRobustConnection) -> bool:
+    return connection.connected.is_set() and not connection.is_closed
 
 
 def cancelled_from_outside() -> bool:

@@ -151,7 +151,7 @@ class WatchedPublisher(Publisher):
     """Points: `published` when the broker has confirmed an event, `tiered` when it has confirmed a delayed message."""
 
     def __init__(self, inner: Publisher, hook: Hook) -> None:
-        super().__init__(inner._connection)
+        super().__init__(inner._connection, replying=inner._replying)
         self._hook = hook
 
     async def publish(self, exchange: str, routing_key: str, body: bytes, **options: Any) -> Published:

@@ -1,7 +1,7 @@
 """The worker: settings → store, gateway, broker → consumers, relay, sweeper → drain. Read next: handler.py.
 
-One event loop. Two connections to the broker, since an alarm blocks a publishing one whole, acks included. Every part
-is made here and handed to those that need it.
+One event loop. Three connections to the broker: an alarm blocks a publishing one whole, acks included, and a reply to a bad
+address may end the one it goes out on. Every part is made here and handed to those that need it.
 """
 
 import argparse
@@ -245,10 +245,11 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
 
     await patience.keep_trying("database", prepare, (StoreUnavailable,), stop)
     publishing = await patience.connect(chosen, "publisher", stop, closing)
+    replying = await patience.connect(chosen, "replies", stop, closing)
     consuming = await patience.connect(chosen, "consumer", stop, closing)
     passive = not await patience.declare(publishing, stop)
 
-    store, publisher = wraps.store(mongo), wraps.publisher(Publisher(publishing))
+    store, publisher = wraps.store(mongo), wraps.publisher(Publisher(publishing, replying=replying))
     gateway = wraps.gateway(GuardedGateway(stripe, line))
     outbox = EventOutbox(publisher, store)
     asking = GuardedCustomerGateway(StripeCustomerGateway(stripe.client), line)

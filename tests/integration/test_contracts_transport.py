@@ -248,6 +248,30 @@ async def test_a_reply_never_raises(publisher: Publisher) -> None:
     assert (await command(publisher)).stored is Stored.YES
 
 
+@pytest.mark.parametrize("address", ["!!!!.abc", "AAAA.abc", "g2EB.k", "g1h3CWFAMS4yLjMuNAAAAx8AAAAAaw3txw==.abc"])
+async def test_no_reply_fails_a_publish(publisher: Publisher, vhost_url: str, address: str) -> None:
+    """The broker ends the connection of a reply to an address that it cannot make sense of: events' publishes go on."""
+    replying = await transport.connect(vhost_url, "test replies")
+    lost = asyncio.Event()
+    replying.close_callbacks.add(lambda *_: lost.set())
+    answering = Publisher(publisher._connection, replying=replying)
+    asked = [asyncio.create_task(command(answering)) for _ in range(20)]
+    await answering.reply(f"amq.rabbitmq.reply-to.{address}", "c-1", b"{}", kind="payment.reply")
+    asked += [asyncio.create_task(command(answering)) for _ in range(20)]
+    await asyncio.wait_for(lost.wait(), PATIENCE_S)
+    assert not answering.can_reply
+    assert {outcome.stored for outcome in await asyncio.gather(*asked)} == {Stored.YES}
+    assert answering.connected
+    async with channel_to(vhost_url) as channel:
+        found = await arrivals(channel, "full")
+        async with asyncio.timeout(PATIENCE_S):
+            while found.empty():
+                await answering.reply("full", "c-2", b"{}", kind="payment.reply")
+                await asyncio.sleep(0.1)
+        assert (await next_of(found)).correlation_id == "c-2"
+    await replying.close()
+
+
 async def test_declaring_twice_is_harmless(publisher: Publisher) -> None:
     """The whole topology may be declared again by every process that starts."""
     await transport.declare(publisher._connection)

@@ -1,6 +1,7 @@
 """A worker that has had no broker for two minutes ends, so that whoever runs it starts another (docs/reliability.md, rule 16).
 
-Well means that the consumers are registered, not that a socket is open, and that there is a connection to publish on.
+Well means that the consumers are registered, not that a socket is open, and that there is a connection to publish on. The
+connection of replies is told of in `/ready` and ends nobody: whoever may write a command can have it closed by a bad address.
 """
 
 import asyncio
@@ -73,4 +74,10 @@ class Watchdog:
             self._publisher.probe(PUBLISH_PROBE_S),
             ping(),
         )
-        return {"consuming": consuming, "answering": answering, "publishing": publishing, "database": database}
+        return {
+            "consuming": consuming,
+            "answering": answering,
+            "publishing": publishing,
+            "replying": self._publisher.can_reply,
+            "database": database,
+        }

@@ -7,8 +7,13 @@ from pymongo.errors import AutoReconnect, DuplicateKeyError, ExecutionTimeout, N
 
 from worker.errors import StoreUnavailable
 
-OUT_OF_DISK_SPACE = 14031
-"""MongoDB's error code; the database is away for writers until somebody makes room."""
+AWAY_UNTIL_SOMEBODY_ACTS = {
+    13: "Unauthorized",
+    18: "AuthenticationFailed",
+    14031: "OutOfDiskSpace",
+}
+"""MongoDB's error codes that say nothing of the message in hand: a password was rotated, a right is missing, a disk is full.
+Every other message would fail by them, too."""
 
 
 @asynccontextmanager
@@ -21,6 +26,7 @@ async def translated() -> AsyncIterator[None]:
     except DuplicateKeyError:
         raise
     except PyMongoError as error:
-        if error.timeout or getattr(error, "code", None) == OUT_OF_DISK_SPACE:
-            raise StoreUnavailable(f"{type(error).__name__}") from error
+        refusal = AWAY_UNTIL_SOMEBODY_ACTS.get(getattr(error, "code", None) or 0)
+        if error.timeout or refusal:
+            raise StoreUnavailable(refusal or f"{type(error).__name__}") from error
         raise

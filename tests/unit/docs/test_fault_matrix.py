@@ -31,6 +31,23 @@ def test_every_named_test_exists(named: str) -> None:
     assert not name or name in functions_of(ROOT / file)
 
 
+OTHERWISE = ("tests/simulation/", "tests/soak")
+"""What `make simulate` and `make soak` run, as the page says."""
+
+
+def run_by_make_chaos() -> set[Path]:
+    """The files of the variable FAULTS, and the folder beside it."""
+    faults = re.findall(r"^FAULTS := ((?:.*\\\n)*.*)", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE)
+    patterns = re.findall(r"tests/[\w/*]+\.py", faults[0])
+    return {path for pattern in [*patterns, "tests/chaos/*.py"] for path in ROOT.glob(pattern)}
+
+
+@pytest.mark.parametrize("named", [name for name in NAMED if not name.startswith(OTHERWISE)])
+def test_make_chaos_runs_what_is_named(named: str) -> None:
+    """A file that shows a row is among those that the target takes."""
+    assert ROOT / named.partition("::")[0] in run_by_make_chaos()
+
+
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: f"row-{row[1].strip()}")
 def test_a_row_without_a_test_says_so(row: list[str]) -> None:
     """Where nothing is named, the page says that it is not shown yet."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from contracts.replies import Reply
 from tests.fake_stripe import KEYS_KEPT, Fault
+from worker.adapters.budget import OF_CUSTOMER_CALL, Priority
 from worker.domain.customers.limits import MAX_METHODS
 from worker.domain.customers.messages import CustomerAnswer, CustomerChanged, CustomerRead, CustomerReadFailed
 from worker.domain.customers.record import Customer, CustomerCall, CustomerOperation, SavedMethod
@@ -14,7 +15,7 @@ from worker.domain.facts import StripeProblem
 from worker.domain.messages import Result
 from worker.domain.record import Address
 from worker.errors import StoreUnavailable
-from worker.ports import Refusal, SetupSecret
+from worker.ports import Due, Refusal, SetupSecret
 
 AROUND = timedelta(minutes=2)
 
@@ -54,10 +55,12 @@ class MemoryCustomerStore:
         self.customers[after.id] = after if before is None else replace(after, version=before.version + 1)
         return self.customers[after.id]
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         self._answer()
         waiting = ((one.check_at, one.id) for one in self.customers.values())
-        return [name for moment, name in sorted((at, name) for at, name in waiting if at and at <= now)][:limit]
+        names = [name for moment, name in sorted((at, name) for at, name in waiting if at and at <= now)][:limit]
+        heads = {name: self.customers[name].head for name in names}
+        return [Due(name, OF_CUSTOMER_CALL[head.operation] if head else Priority.READ) for name, head in heads.items()]
 
     def _answer(self) -> None:
         if self.away:

@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import TypeVar
 
 from contracts.replies import Reply
+from worker.adapters.budget import OF_CALL, Priority
 from worker.domain.archive import Surplus, recalled, without
 from worker.domain.record import Address, Announced, Call, Entry, Input, Payment
 from worker.errors import StoreUnavailable
-from worker.ports import Ignored, Mark, Refusal
+from worker.ports import Due, Ignored, Mark, Refusal
 
 T = TypeVar("T")
 
@@ -75,10 +76,12 @@ class MemoryStore:
         ]
         return found[:limit]
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         self._answer()
         waiting = ((payment.check_at, payment.id) for payment in self.payments.values())
-        return [name for moment, name in sorted((at, name) for at, name in waiting if at and at <= now)][:limit]
+        names = [name for moment, name in sorted((at, name) for at, name in waiting if at and at <= now)][:limit]
+        heads = {name: self.payments[name].draft or self.payments[name].head for name in names}
+        return [Due(name, OF_CALL[head.operation] if head else Priority.READ) for name, head in heads.items()]
 
     async def record_refusal(self, refusal: Refusal) -> None:
         self._answer()

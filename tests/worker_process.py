@@ -28,7 +28,7 @@ from worker.adapters.inbound import Story
 from worker.domain.archive import Surplus
 from worker.domain.messages import Answer, IntentSeen, ReadFailed
 from worker.domain.record import Call, Payment
-from worker.ports import Ignored, Mark, Owner, Refusal
+from worker.ports import Due, Ignored, Mark, Owner, Refusal
 
 IN_FLIGHT_S = 0.001
 """So long after a write was begun the process dies in it: the embedded database needs about as long to keep it."""
@@ -99,7 +99,7 @@ class WatchedStore:
     async def unsent(self, before: datetime, limit: int) -> list[Payment]:
         return await self._inner.unsent(before, limit)
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         return await self._inner.due(now, limit)
 
     async def record_refusal(self, refusal: Refusal) -> None:

@@ -19,6 +19,14 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """A payment or customer whose moment has come. `rank` says what it is likely to ask Stripe for: lower goes first."""
+
+    id: str
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
 class Mark:
     """Events of one payment that the broker has confirmed."""
 
@@ -99,8 +107,8 @@ class Store(Refusals, Protocol):
     async def unsent(self, before: datetime, limit: int) -> list[Payment]:
         """Payments whose oldest unsent event is older than `before`."""
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
-        """Ids of the payments whose `check_at` has come, the longest overdue first."""
+    async def due(self, now: datetime, limit: int) -> list[Due]:
+        """The payments whose `check_at` has come, the longest overdue first."""
 
     async def refusal(self, message_id: str) -> Refusal | None:
         """The refusal that was recorded for a command, if any: it is final, whatever has come since."""
@@ -160,8 +168,8 @@ class CustomerStore(Protocol):
         Returns the record as it is now stored, with its new version. `before` None inserts.
         """
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
-        """Ids of the customers whose `check_at` has come, the longest overdue first."""
+    async def due(self, now: datetime, limit: int) -> list[Due]:
+        """The customers whose `check_at` has come, the longest overdue first."""
 
 
 @dataclass(frozen=True, slots=True)

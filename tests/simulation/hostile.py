@@ -14,7 +14,7 @@ from worker.domain.archive import Surplus
 from worker.domain.messages import Answer, IntentSeen, ReadFailed, Result
 from worker.domain.record import Address, Announced, Call, Payment
 from worker.errors import StoreUnavailable
-from worker.ports import Ignored, Mark, Owner, Refusal
+from worker.ports import Due, Ignored, Mark, Owner, Refusal
 
 T = TypeVar("T")
 
@@ -47,7 +47,7 @@ class HostileStore:
     async def unsent(self, before: datetime, limit: int) -> list[Payment]:
         return await self._asked(lambda: self._store.unsent(before, limit))
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         return await self._asked(lambda: self._store.due(now, limit))
 
     async def record_refusal(self, refusal: Refusal) -> None:

@@ -24,7 +24,7 @@ from worker.domain.customers.messages import (
 from worker.domain.customers.record import Customer, CustomerCall, CustomerStatus, customer_id
 from worker.errors import StoreUnavailable
 from worker.jobs.sweeper import Sweeper
-from worker.ports import SetupSecret
+from worker.ports import Due, SetupSecret
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class HostileCustomerStore:
     async def commit(self, before: Customer | None, after: Customer) -> Customer | None:
         return await self._asked(lambda: self._store.commit(before, after))
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         return await self._asked(lambda: self._store.due(now, limit))
 
     async def _asked(self, work: Callable[[], Awaitable[T]]) -> T:

@@ -13,6 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from contracts.replies import RefusalCode, Verdict
+from worker.adapters.budget import OF_CUSTOMER_CALL, Priority
 from worker.adapters.documents import Document, plain
 from worker.adapters.trouble import translated
 from worker.domain.customers.record import (
@@ -24,6 +25,7 @@ from worker.domain.customers.record import (
     SavedMethod,
 )
 from worker.domain.record import Address, Outcome, Refused
+from worker.ports import Due
 
 _LISTS = ("strays", "methods", "calls", "timeline")
 _SCALARS = tuple(field.name for field in fields(Customer) if field.name not in {"id", *_LISTS})
@@ -60,15 +62,22 @@ class MongoCustomerStore:
                 return None
             return stored if result.matched_count else None
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         async with translated():
-            found = self._customers.find({"check_at": {"$lte": now}}, {"_id": 1}).sort("check_at", ASCENDING)
-            return [str(document["_id"]) async for document in found.limit(limit)]
+            found = self._customers.find({"check_at": {"$lte": now}}, {"calls.operation": 1})
+            cursor = found.sort("check_at", ASCENDING).limit(limit)
+            return [Due(str(document["_id"]), _rank(document)) async for document in cursor]
 
     async def _one(self, query: Document) -> Customer | None:
         async with translated():
             document = await self._customers.find_one(query)
         return from_document(document) if document else None
+
+
+def _rank(document: Document) -> int:
+    """By the head of its queue, which holds open calls only; without one it is read."""
+    calls = document.get("calls")
+    return OF_CUSTOMER_CALL[CustomerOperation(calls[0]["operation"])] if calls else Priority.READ
 
 
 def to_document(customer: Customer) -> Document:

@@ -24,11 +24,12 @@ from pymongo.write_concern import WriteConcern
 
 from contracts.environment import options
 from worker.adapters.archive import archive_id, archived_documents, recalled_from, removal
+from worker.adapters.budget import OF_CALL, Priority
 from worker.adapters.documents import Document, changes, from_document, plain, to_document
 from worker.adapters.trouble import translated
 from worker.domain.archive import Surplus
-from worker.domain.record import Payment
-from worker.ports import Ignored, Mark, Refusal
+from worker.domain.record import CallState, Operation, Payment
+from worker.ports import Due, Ignored, Mark, Refusal
 
 OPERATION_TIMEOUT_MS = 5_000
 """Operations take milliseconds; five seconds without an answer is a database in trouble, and waiting helps nobody."""
@@ -46,6 +47,8 @@ IGNORED_KEPT = timedelta(days=35)
 REFUSALS_KEPT = timedelta(days=90)
 
 DEFAULT_DATABASE = "payments"
+
+RANKED = {"calls.operation": 1, "calls.state": 1, "draft.operation": 1}
 
 Write = UpdateOne | ReplaceOne[Document]
 
@@ -156,12 +159,11 @@ class MongoStore:
     async def unsent(self, before: datetime, limit: int) -> list[Payment]:
         return await self._many({"unsent_at": {"$lt": before}}, limit)
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         async with translated():
-            cursor = (
-                self._payments.find({"check_at": {"$lte": now}}, {"_id": 1}).sort("check_at", ASCENDING).limit(limit)
-            )
-            return [str(document["_id"]) async for document in cursor]
+            found = self._payments.find({"check_at": {"$lte": now}}, RANKED)
+            cursor = found.sort("check_at", ASCENDING).limit(limit)
+            return [Due(str(document["_id"]), _rank(document)) async for document in cursor]
 
     async def record_refusal(self, refusal: Refusal) -> None:
         document = plain(refusal)
@@ -228,6 +230,16 @@ class MongoStore:
     async def _many(self, query: Document, limit: int) -> list[Payment]:
         async with translated():
             return [from_document(document) async for document in self._payments.find(query).limit(limit)]
+
+
+def _rank(document: Document) -> int:
+    """By the head of its queue, or the create that waits to become it; without either it is read."""
+    if "draft" in document:
+        return Priority.CREATE
+    for call in document.get("calls", ()):
+        if call["state"] == CallState.OPEN:
+            return OF_CALL[Operation(call["operation"])]
+    return Priority.READ
 
 
 def _kept(document: Document, *, erased: bool) -> Write:

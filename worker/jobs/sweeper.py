@@ -1,4 +1,8 @@
-"""The sweeper: looks at every payment whose `check_at` has come. The one mechanism for 'later' (docs/architecture.md)."""
+"""The sweeper: looks at every payment whose `check_at` has come. The one mechanism for 'later' (docs/architecture.md).
+
+After an outage thousands may be due at once, and money goes first (docs/reliability.md, rule 20): the call budget sees to it
+among those that are being looked at, and the sweeper chooses those.
+"""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -7,14 +11,23 @@ from typing import Any, Protocol
 import structlog
 
 from worker.errors import StoreUnavailable, WorkerError
-from worker.ports import Clock
+from worker.ports import Clock, Due
 
 EVERY_S = 0.5
 AT_ONCE = 20
 """Payments looked at at the same time; each may wait for Stripe."""
 
-LOOK_AHEAD = 500
-"""Ids read at a time and worked off before the next look: those that keep failing must not hide the others."""
+LOOK_AHEAD = 2000
+"""Ids read at a time, with their ranks. Measured on the embedded database, a look takes as long for 500 of 6000 as for 5000."""
+
+LOOK_AGAIN_S = 2.0
+"""What has become due since is seen so soon, though a backlog is not worked off."""
+
+LOOK_SHARE = 10
+"""A look that takes long is done again after so many times as long: at most a tenth of the time goes into looking."""
+
+IN_TURN = 4
+"""Of so many places one goes to the longest overdue, whatever it is: a stream of captures must not keep reads for ever."""
 
 COOL_OFF = timedelta(minutes=1)
 """For a payment whose tick failed: it is still due, and would come first again and again."""
@@ -28,7 +41,7 @@ log = structlog.get_logger()
 class Waiting(Protocol):
     """Where the aggregates are that wait for a moment: payments, or customers."""
 
-    async def due(self, now: datetime, limit: int) -> list[str]: ...
+    async def due(self, now: datetime, limit: int) -> list[Due]: ...
 
 
 class Ticked(Protocol):
@@ -55,7 +68,9 @@ class Sweeper:
         self._clock = clock
         self._looking: dict[str, asyncio.Task[None]] = {}
         self._cooling: dict[str, datetime] = {}
-        self._waiting: list[str] = []
+        self._waiting: list[Due] = []
+        self._look_at = 0.0
+        self._places = 0
 
     async def run(self) -> None:
         """Sweep for ever. A slow payment holds up one of the places, never the others."""
@@ -68,19 +83,33 @@ class Sweeper:
 
     async def _fill(self, tasks: asyncio.TaskGroup) -> bool:
         """Give the free places to what is due; tell whether they are all taken now."""
-        if not self._waiting:
-            now = self._clock()
-            self._cooling = {name: until for name, until in self._cooling.items() if until > now}
+        if not self._waiting or asyncio.get_running_loop().time() >= self._look_at:
             try:
-                due = await self._store.due(now, LOOK_AHEAD)
+                self._waiting = await self._due()
             except StoreUnavailable:
                 log.warning("sweeper_waits", reason="database away")
                 return False
-            self._waiting = [name for name in due if name not in self._looking and name not in self._cooling]
         while self._waiting and len(self._looking) < AT_ONCE:
-            payment_id = self._waiting.pop(0)
+            payment_id = self._next()
             self._looking[payment_id] = tasks.create_task(self._look(payment_id))
         return len(self._looking) == AT_ONCE
+
+    async def _due(self) -> list[Due]:
+        """What is due and has no place yet, the longest overdue first."""
+        loop, now = asyncio.get_running_loop(), self._clock()
+        self._cooling = {name: until for name, until in self._cooling.items() if until > now}
+        began = loop.time()
+        due = await self._store.due(now, LOOK_AHEAD)
+        self._look_at = loop.time() + max(LOOK_AGAIN_S, LOOK_SHARE * (loop.time() - began))
+        return [one for one in due if one.id not in self._looking and one.id not in self._cooling]
+
+    def _next(self) -> str:
+        """Whose place it is: the lowest rank's, of equal ones the longest overdue's; and now and then the longest overdue's."""
+        self._places += 1
+        oldest = self._waiting[0]
+        chosen = oldest if self._places % IN_TURN == 0 else min(self._waiting, key=lambda one: one.rank)
+        self._waiting.remove(chosen)
+        return chosen.id
 
     async def _look(self, payment_id: str) -> None:
         try:

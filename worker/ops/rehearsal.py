@@ -29,7 +29,7 @@ from worker.domain.record import Address, Announced, Call, Payment, Status
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable
 from worker.handler import Handler
-from worker.ports import Clock, Ignored, Mark, Refusal
+from worker.ports import Clock, Due, Ignored, Mark, Refusal
 
 NOT_REPLAYED = "not replayed"
 BACK_AGAIN = "back again"
@@ -167,7 +167,7 @@ class ReadOnlyStore:
     async def unsent(self, before: datetime, limit: int) -> list[Payment]:
         return await self._inner.unsent(before, limit)
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         return await self._inner.due(now, limit)
 
     async def record_refusal(self, refusal: Refusal) -> None:
@@ -209,7 +209,7 @@ class ReadOnlyCustomers:
     async def commit(self, before: Customer | None, after: Customer) -> Customer | None:
         return self._steps.take(before, after)
 
-    async def due(self, now: datetime, limit: int) -> list[str]:
+    async def due(self, now: datetime, limit: int) -> list[Due]:
         return await self._inner.due(now, limit)
 
 

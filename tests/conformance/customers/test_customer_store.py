@@ -11,11 +11,12 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from tests.unit.customers.customer_making import CUS, CUSTOMER, NOW, CustomerStory, ensure, set_up, story
 from tests.unit.customers.customer_representatives import records
+from worker.adapters.budget import Priority
 from worker.adapters.customer_store import MongoCustomerStore
 from worker.adapters.store import open_client
 from worker.domain.customers.record import Customer, CustomerStatus
 from worker.errors import StoreUnavailable
-from worker.ports import CustomerStore
+from worker.ports import CustomerStore, Due
 
 STORED = [status for status in CustomerStatus if status is not CustomerStatus.NEW]
 
@@ -88,9 +89,9 @@ async def test_the_longest_overdue_comes_first(store: CustomerStore) -> None:
         await kept(store, replace(made.record, id=f"usr_{number}"))
     await kept(store, replace(story(CustomerStatus.ACTIVE).record, id="usr_rest"))
     late = NOW + timedelta(hours=1)
-    assert await store.due(late, 10) == ["usr_1", "usr_2", "usr_3"]
-    assert await store.due(late, 2) == ["usr_1", "usr_2"]
-    assert await store.due(NOW + timedelta(minutes=3), 10) == ["usr_1"]
+    assert await store.due(late, 10) == [Due(name, Priority.CREATE) for name in ("usr_1", "usr_2", "usr_3")]
+    assert await store.due(late, 2) == [Due(name, Priority.CREATE) for name in ("usr_1", "usr_2")]
+    assert await store.due(NOW + timedelta(minutes=3), 10) == [Due("usr_1", Priority.CREATE)]
 
 
 async def test_absent_is_absent(mongo_uri: str, database_name: str, mongo_client: MongoClient[dict[str, Any]]) -> None:

@@ -10,10 +10,11 @@ from pymongo import MongoClient
 
 from tests.fakes import MemoryStore
 from tests.unit.worker.making import INTENT, NOW, ORDER, Story, create, seen, story
+from worker.adapters.budget import Priority
 from worker.adapters.store import MongoStore, open_client
 from worker.domain.messages import Result
-from worker.domain.record import Payment, Status, payment_id
-from worker.ports import Ignored, Mark, Refusal, Store
+from worker.domain.record import CallState, Operation, Payment, Status, payment_id
+from worker.ports import Due, Ignored, Mark, Refusal, Store
 
 LATER = NOW + timedelta(days=1)
 SUCCEEDED = story(Status.SUCCEEDED).record
@@ -169,8 +170,33 @@ async def test_what_is_due_comes_longest_overdue_first(store: Store) -> None:
         await stored(store, due)
     await stored(store, replace(SUCCEEDED, id=payment_id(ORDER, 5), intent_id="pi_5"))
     ids = [payment_id(ORDER, number) for number in (2, 3, 1)]
-    assert await store.due(NOW + timedelta(minutes=5), 10) == ids
-    assert await store.due(NOW + timedelta(minutes=5), 2) == ids[:2]
+    reads = [Due(name, Priority.READ) for name in ids]
+    assert await store.due(NOW + timedelta(minutes=5), 10) == reads
+    assert await store.due(NOW + timedelta(minutes=5), 2) == reads[:2]
+
+
+@pytest.mark.parametrize(
+    ("closed", "rank"), [(0, Priority.CREATE), (1, Priority.MONEY), (2, Priority.REFUND), (3, Priority.READ)]
+)
+async def test_what_is_due_says_what_its_head_asks_for(store: Store, closed: int, rank: Priority) -> None:
+    """The first open call tells how urgent a payment is, whatever was asked before and waits behind it; else it is a read."""
+    (call,) = [call for call in SUCCEEDED.calls if call.operation is Operation.CREATE]
+    asked = (Operation.CREATE, Operation.CAPTURE, Operation.REFUND)
+    states = [CallState.DONE] * closed + [CallState.OPEN] * (len(asked) - closed)
+    calls = tuple(
+        replace(call, id=f"c-{what}", key=f"k-{what}", operation=what, state=state, due_at=NOW)
+        for what, state in zip(asked, states, strict=True)
+    )
+    await stored(store, replace(SUCCEEDED, calls=calls, read_at=NOW))
+    assert await store.due(NOW, 10) == [Due(SUCCEEDED.id, rank)]
+
+
+async def test_a_create_that_waits_for_its_customer_ranks_as_one(store: Store) -> None:
+    """Somebody is at the checkout: what is due then is no read, though no call is open yet."""
+    (call,) = [call for call in SUCCEEDED.calls if call.operation is Operation.CREATE]
+    waiting = replace(SUCCEEDED, status=Status.CREATING, intent_id=None, calls=(), draft=call, customer_at=NOW)
+    await stored(store, waiting)
+    assert await store.due(NOW, 10) == [Due(SUCCEEDED.id, Priority.CREATE)]
 
 
 async def test_a_refusal_is_kept_once(store: Store) -> None:

@@ -62,7 +62,7 @@ async def is_found(store: Store, payment: Payment) -> None:
     if moment is None:
         assert await store.due(far(payment), 10) == []
     else:
-        assert await store.due(moment, 10) == [payment.id]
+        assert [due.id for due in await store.due(moment, 10)] == [payment.id]
         assert await store.due(moment - timedelta(milliseconds=1), 10) == []
     waiting = any(not event.sent for event in payment.events)
     assert [found.id for found in await store.unsent(far(payment), 10)] == [payment.id] * waiting

@@ -73,8 +73,8 @@ class World:
             if not waits:
                 return
             self.now = max(self.now, *waits)
-            for name in await self.store.due(self.now, 10):
-                await self.handler().tick(name)
+            for due in await self.store.due(self.now, 10):
+                await self.handler().tick(due.id)
         raise AssertionError("not at rest")
 
     async def saved(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 from contextlib import redirect_stdout
+from datetime import UTC, datetime
 from typing import Any
 
 from contracts.commands import SetUpPaymentMethod
@@ -59,6 +60,38 @@ async def test_lost_webhooks_of_every_kind_are_found(service: Service) -> None:
     code, told = await coverage(service)
     assert (code, told["percent"], told["missing"], told["oldest_gap"]) == (0, "100 %", 0, None)
     assert all(told["accounted"].values()), "there is one of each"
+
+
+async def test_what_a_mistyped_deployment_has_ignored_is_put_back(service: Service) -> None:
+    """A worker of another name takes the events of the payments that are here, and the walk finds what one had ignored."""
+    await move_clock(service, -2 * HOUR_S)
+    first = await service.worker(COVERAGE_EVERY_S="3600")
+    assert await service.stripe.pay(await service.created("order-1")) == "succeeded"
+    await service.quiesce()
+    intent = str(service.payment("order-1")["stripe"]["payment_intent_id"])
+    first.child.kill()
+    await service.stripe.webhooks(drop_rate=1)
+    known = {event["id"] for event in await service.stripe.events()}
+    await service.stripe.refund(intent, 300)
+    lost = [event for event in await service.stripe.events() if event["id"] not in known]
+    assert {"refund.created", "charge.refunded"} <= {event["type"] for event in lost}
+    at = datetime.now(UTC)
+    service.database["stripe_events"].insert_many(
+        [{"_id": event["id"], "type": event["type"], "reason": "another deployment's", "at": at} for event in lost]
+    )
+    service.database["coverage"].delete_many({})
+    _, told = await coverage(service)
+    assert told["missing"] > 0
+    await service.worker(DEPLOYMENT="Default", **WALKING)
+    await service.stripe.webhooks(drop_rate=0)
+    await service.stripe.refund(intent, 200)
+
+    async def refunded() -> bool:
+        return bool(service.payment("order-1")["refunded"] == 500)
+
+    await until(refunded, FOUND_S, "an event of our payment is lost")
+    await until(lambda: covered(service), FOUND_S, "what was ignored is not accounted for")
+    await service.assert_promises()
 
 
 async def covered(service: Service) -> bool:

@@ -1,7 +1,7 @@
 """Whether a stored payment is what its steps make of it: each input goes through `decide` again, with its moment as the clock.
 
-Pure. What no decision depends on is not kept with the inputs (domain/inputs.py) and is not compared. A payment whose
-steps are not all on record, or cannot be read by this release, is unverifiable: nothing is claimed of it.
+Pure. What no decision depends on is not kept with the inputs (domain/inputs.py) and is not compared. A payment that began
+under a release that kept no steps, or has one that this release cannot read, is unverifiable: nothing is claimed of it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
+from itertools import pairwise
 from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
@@ -35,8 +36,9 @@ _NAMED_BY = ("message_id", "sequence", "case", "id")
 _LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", "calls", "timeline", "events")
 
 NOT_KEPT = "its steps are not on record: an older release made them"
-NOT_ALL_KEPT = "some of its steps are not on record: an older release made them"
 NOT_READ = "one of its steps is in words that this release does not know"
+STEP = "a step"
+"""Stands for what a lost step was: nobody knows it."""
 
 
 class Result(StrEnum):
@@ -56,11 +58,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A payment with all that has moved to the archive. `bare` are the calls that left their parameters behind there."""
+    """A payment with all that has moved to the archive. `bare` are the calls that left their parameters behind there.
+
+    `moved` are the parts that were found in the archive, `gone` those of them that are there alone: a move that was
+    interrupted leaves parts in both places. `kept`: its document has a list of steps, or had one that has moved.
+    """
 
     payment: Payment
     check_at: datetime | None
     bare: frozenset[str] = frozenset()
+    moved: int = 0
+    gone: int = 0
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,30 +102,49 @@ def verify(stored: Stored | Unreadable) -> Verified:
         return Verified(stored.payment_id, Result.DIFFERENT, differences=(broken,))
     payment = stored.payment
     steps = len(payment.inputs)
+    if not stored.kept:
+        return Verified(payment.id, Result.UNVERIFIABLE, why=NOT_KEPT)
+    lost = tuple(_lost(stored))
+    if lost:
+        return Verified(payment.id, Result.DIFFERENT, differences=lost)
     try:
-        _complete(payment)
         replayed = _replayed(payment)
     except Unreplayable as error:
         return Verified(payment.id, Result.UNVERIFIABLE, why=str(error))
     except Exception as error:  # noqa: BLE001 - a step that cannot be repeated is a finding; the other payments go on
         broken = Difference("inputs", "decided", f"cannot be decided again: {type(error).__name__}")
         return Verified(payment.id, Result.DIFFERENT, steps, differences=(broken,))
+    if replayed is None:
+        nothing = Difference("inputs", "decided", "make no payment")
+        return Verified(payment.id, Result.DIFFERENT, steps, differences=(nothing,))
     told, again = _tree(payment, stored.check_at, stored.bare), _tree(replayed, replayed.check_at, stored.bare)
     differences = tuple(_differences(told, again, ""))
     return Verified(payment.id, Result.DIFFERENT if differences else Result.EQUAL, steps, differences=differences)
 
 
-def _complete(payment: Payment) -> None:
-    """Every step raises the version by one and has an input; a move to the archive raises it, too."""
+def _lost(stored: Stored) -> Iterator[Difference]:
+    """What is not on record any more. Every step raises the version by one and leaves an input.
+
+    A move to the archive raises it, too, and carries at least one part.
+    """
+    payment = stored.payment
+    if not stored.gone <= payment.archived <= stored.moved:
+        yield Difference("archived", payment.archived, stored.gone if stored.gone > payment.archived else stored.moved)
     versions = [one.version for one in payment.inputs]
     if not versions or versions[0] != OPENING:
-        raise Unreplayable(NOT_KEPT)
-    reached = [*versions[1:], payment.version]
-    if not payment.archived and reached != [version + 1 for version in versions]:
-        raise Unreplayable(NOT_ALL_KEPT)
+        yield Difference(f"inputs[{OPENING}]", None, STEP)
+    moves = payment.archived
+    for before, after in pairwise(versions):
+        moves -= max(0, after - before - 1)
+        if after <= before or moves < 0:
+            yield Difference(f"inputs[{before + 1}]", None, STEP)
+            return
+    reached = versions[-1] + 1 if versions else 0
+    if not reached <= payment.version <= reached + moves:
+        yield Difference("version", payment.version, reached)
 
 
-def _replayed(stored: Payment) -> Payment:
+def _replayed(stored: Payment) -> Payment | None:
     payment: Payment | None = None
     for one in stored.inputs:
         before = replace(payment, version=one.version) if payment else None
@@ -130,8 +158,6 @@ def _replayed(stored: Payment) -> Payment:
             live_elsewhere=LIVE_ELSEWHERE in one.around,
         )
         payment = _as_stored(decision.payment) if decision.payment else None
-    if payment is None:
-        raise Unreplayable(NOT_KEPT)
     return payment
 
 

@@ -53,3 +53,11 @@ def test_show_says_what_it_does_not_find(
     """An id that nothing has ends with 1 and one line."""
     assert main(["show", "order-2"], {"MONGO_URI": named(mongo_uri, database_name)}) == 1
     assert capsys.readouterr().err == "payments: nothing is known of 'order-2'\n"
+
+
+def test_an_empty_database_is_no_proof(mongo_uri: str, database_name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Where there is no payment, `verify --all` proves nothing: it says so, and ends with 1."""
+    assert main(["verify", "--all"], {"MONGO_URI": named(mongo_uri, database_name)}) == 1
+    printed = capsys.readouterr()
+    assert "payments: the database that MONGO_URI names has no payment" in printed.err
+    assert printed.out == ""

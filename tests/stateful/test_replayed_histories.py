@@ -9,7 +9,9 @@ import structlog
 from tests.simulation import virtual_time
 from tests.simulation.world import World
 from tests.stateful.histories import Life
-from worker.verification import Result, Stored, Verified, verify
+from worker.adapters.documents import to_document
+from worker.adapters.verify_store import stored
+from worker.verification import Result, Verified, verify
 
 HISTORIES = range(120)
 RUNS = range(40)
@@ -40,7 +42,7 @@ def test_every_history_can_be_replayed(order: int) -> None:
     """What generated histories leave, heard in different orders, is what their inputs make through `decide`."""
     for seed in HISTORIES:
         payment = Life(seed, order).live()
-        found = verify(Stored(payment, payment.check_at))
+        found = verify(stored(to_document(payment)))
         assert outcome(found) == EQUAL, (seed, found)
         assert found.steps == payment.version + 1
 
@@ -53,7 +55,7 @@ def test_every_simulated_run_can_be_replayed() -> None:
         world = World(seed)
         virtual_time.run(world.run())
         for payment in world.store.payments.values():
-            found = verify(Stored(payment, payment.check_at))
+            found = verify(stored(to_document(payment)))
             assert outcome(found) == EQUAL, (seed, found)
             steps += found.steps
     assert steps > len(RUNS)

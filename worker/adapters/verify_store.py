@@ -1,7 +1,7 @@
 """Payments as they are stored, whole, for the check of their steps. Changes nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -13,6 +13,14 @@ from worker.verification import Stored, Unreadable
 
 AT_ONCE = 20
 """Documents in memory, and look-ups in the archive, at a time. A document is a few kilobytes; the longest has a megabyte."""
+
+PARTS = (
+    ("entry", "timeline", "message_id"),
+    ("call", "calls", "id"),
+    ("event", "events", "sequence"),
+    ("input", "inputs", "version"),
+)
+"""What moves to the archive: its kind there, its list in a document, and what names it."""
 
 
 class VerifyStore:
@@ -45,15 +53,29 @@ class VerifyStore:
             yield await asyncio.gather(*map(self._stored, batch))
 
     async def _stored(self, document: Document) -> Stored | Unreadable:
-        moved = await moved_from(self._archive, document)
-        here = {call["id"] for call in document.get("calls", ())}
-        gone = {one["value"]["id"]: one["value"] for one in moved if one["kind"] == "call"}
-        calls = [call for name, call in gone.items() if name not in here]
-        found = joined(document, moved) | {"calls": [*calls, *document.get("calls", ())]}
-        try:
-            payment = from_document(found)
-        except Unsound as error:
-            return Unreadable(str(document["_id"]), str(error))
-        except (ValueError, KeyError, TypeError) as error:
-            return Unreadable(str(document["_id"]), f"is not as we write it: {type(error).__name__}")
-        return Stored(payment, document.get("check_at"), frozenset(gone))
+        return stored(document, await moved_from(self._archive, document))
+
+
+def stored(document: Document, moved: Sequence[Document] = ()) -> Stored | Unreadable:
+    """A document with what has moved out of it to the archive."""
+    try:
+        return _stored(document, moved)
+    except Unsound as error:
+        return Unreadable(str(document["_id"]), str(error))
+    except (ValueError, KeyError, TypeError) as error:
+        return Unreadable(str(document["_id"]), f"is not as we write it: {type(error).__name__}")
+
+
+def _stored(document: Document, moved: Sequence[Document]) -> Stored:
+    here = {(kind, one[name]) for kind, field, name in PARTS for one in document.get(field, ())}
+    names = {kind: name for kind, _, name in PARTS}
+    gone = [one for one in moved if (one["kind"], one["value"][names[one["kind"]]]) not in here]
+    calls = [one["value"] for one in gone if one["kind"] == "call"]
+    return Stored(
+        from_document(joined(document, moved) | {"calls": [*calls, *document.get("calls", ())]}),
+        document.get("check_at"),
+        bare=frozenset(one["value"]["id"] for one in moved if one["kind"] == "call"),
+        moved=len(moved),
+        gone=len(gone),
+        kept="inputs" in document or any(one["kind"] == "input" for one in moved),
+    )

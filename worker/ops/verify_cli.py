@@ -22,8 +22,8 @@ def add_to(commands: Any) -> None:
     made: argparse.ArgumentParser = commands.add_parser(
         "verify",
         help="replay the recorded steps of payments through the state machine, and compare",
-        description="Exit code 0: what was verified is equal. 1: something differs, nothing could be verified, or there "
-        "was no answer. It changes nothing.",
+        description="Exit code 0: what was verified is equal. 1: something differs, nothing could be verified, there is "
+        "no payment, or there was no answer. It changes nothing.",
     )
     which = made.add_mutually_exclusive_group(required=True)
     which.add_argument("id", nargs="?", help="a payment id (pay_…), a PaymentIntent id (pi_…) or an order id")
@@ -34,14 +34,15 @@ def add_to(commands: Any) -> None:
 def run(uri: str, chosen: argparse.Namespace) -> int:
     """Verify and tell; see `add_to` for the exit code. Raises StoreUnavailable."""
     found = asyncio.run(_verified(uri, None if chosen.all else chosen.id))
-    if not found.payments and not chosen.all:
-        sys.stderr.write(f"payments: nothing is known of {chosen.id!r}\n")
+    if not found.payments:
+        what = f"nothing is known of {chosen.id!r}" if chosen.id else "the database that MONGO_URI names has no payment"
+        sys.stderr.write(f"payments: {what}\n")
         return 1
     if chosen.json:
         sys.stdout.write(json.dumps(as_json(found), indent=2, default=str) + "\n")
     else:
         show(found, screen.console())
-    return int(bool(found.different) or (found.payments > 0 and not found.equal))
+    return int(bool(found.different) or not found.equal)
 
 
 async def _verified(uri: str, name: str | None) -> Tally:

@@ -9,16 +9,24 @@ import pytest
 from contracts.events import Case, Remedy
 from tests.unit.worker.making import NOW, Story, create, erase, evidence, refund, story, warning
 from worker.adapters.documents import from_document, to_document
+from worker.adapters.verify_store import stored
 from worker.domain.inputs import UNKEPT
 from worker.domain.messages import Tick
 from worker.domain.payment import decide
 from worker.domain.policy import COURSES, Course, Policy
 from worker.domain.record import Payment, Status
-from worker.verification import NOT_ALL_KEPT, NOT_KEPT, NOT_READ, Result, Stored, Unreadable, Verified, verify
+from worker.verification import NOT_KEPT, NOT_READ, Result, Stored, Unreadable, Verified, verify
+
+
+def read(document: dict[str, Any]) -> Stored:
+    """The document as it is read for the check."""
+    found = stored(document)
+    assert isinstance(found, Stored)
+    return found
 
 
 def verified(payment: Payment) -> Verified:
-    return verify(Stored(payment, payment.check_at))
+    return verify(read(to_document(payment)))
 
 
 def refunded() -> Payment:
@@ -71,7 +79,9 @@ def test_both_values_are_told() -> None:
 def test_a_lost_deadline_is_a_difference() -> None:
     """A document whose `check_at` is gone would wait for ever: it differs."""
     payment = refunded()
-    assert [one.field for one in verify(Stored(payment, None)).differences] == ["check_at"]
+    document = to_document(payment)
+    del document["check_at"]
+    assert [one.field for one in verify(read(document)).differences] == ["check_at"]
 
 
 def test_a_document_of_another_shape_differs() -> None:
@@ -80,14 +90,55 @@ def test_a_document_of_another_shape_differs() -> None:
     assert (found.result, found.differences[0].stored) == (Result.DIFFERENT, "captured is stored as float")
 
 
-def test_steps_that_were_not_kept_are_no_proof() -> None:
-    """Of payments that older releases have written, or that one has written to, nothing is claimed."""
+def without(payment: Payment, *steps: int) -> Payment:
+    """The payment without the inputs at these places."""
+    left = tuple(one for number, one in enumerate(payment.inputs) if number not in steps)
+    return replace(payment, inputs=left)
+
+
+def test_a_payment_from_before_steps_were_kept_is_no_proof() -> None:
+    """Of a document without a list of steps, as an older release wrote it, nothing is claimed."""
+    document = to_document(refunded())
+    del document["inputs"]
+    found = verify(read(document))
+    assert (found.result, found.why) == (Result.UNVERIFIABLE, NOT_KEPT)
+
+
+def test_lost_steps_are_a_difference() -> None:
+    """Whichever step is gone, the first, the last, one between or all of them, the payment differs, and where is said."""
     payment = refunded()
-    bare = verified(replace(payment, inputs=()))
-    assert (bare.result, bare.why) == (Result.UNVERIFIABLE, NOT_KEPT)
-    assert verified(replace(payment, inputs=payment.inputs[1:])).why == NOT_KEPT
-    assert verified(replace(payment, inputs=(*payment.inputs[:1], *payment.inputs[2:]))).why == NOT_ALL_KEPT
-    assert verified(replace(payment, inputs=payment.inputs[:-1])).why == NOT_ALL_KEPT
+    count = len(payment.inputs)
+    assert count > 3
+    found = [verified(without(payment, number)) for number in range(count)]
+    assert [one.result for one in found] == [Result.DIFFERENT] * count
+    fields = [one.differences[0].field for one in found]
+    assert fields == ["inputs[-1]", *(f"inputs[{number}]" for number in range(count - 2)), "version"]
+    assert verified(without(payment, *range(count))).differences[0].field == "inputs[-1]"
+    altered = replace(without(payment, 2), captured=payment.captured + 1)
+    assert verified(altered).result is Result.DIFFERENT
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+def test_another_version_is_a_difference(by: int) -> None:
+    """A version that the steps do not reach, or pass, differs, and the replay says which it should be."""
+    payment = refunded()
+    (one,) = verified(replace(payment, version=payment.version + by)).differences
+    assert (one.field, one.stored, one.replayed) == ("version", payment.version + by, payment.version)
+
+
+def test_a_count_of_what_was_never_archived_is_a_difference() -> None:
+    """A document that says that a part of it has moved, with nothing in the archive, differs."""
+    (one,) = verified(replace(refunded(), archived=1)).differences
+    assert (one.field, one.stored, one.replayed) == ("archived", 1, 0)
+
+
+def test_a_first_step_that_makes_no_payment_is_a_difference() -> None:
+    """A create whose recorded amount was altered into one that is refused makes nothing, and the payment differs."""
+    payment = story(Status.CREATING).record
+    altered = replace(payment.inputs[0], message=payment.inputs[0].message | {"amount": -1})
+    found = verified(replace(payment, inputs=(altered, *payment.inputs[1:])))
+    assert found.result is Result.DIFFERENT
+    assert {one.field for one in found.differences} == {"inputs"}
 
 
 @pytest.mark.parametrize("change", [{"kind": "Divined"}, {"message": {"message_id": 7}}])

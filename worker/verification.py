@@ -4,7 +4,8 @@ Pure. What no decision depends on is not kept with the inputs (domain/inputs.py)
 under a release that kept no steps, or has one that this release cannot read, is unverifiable: nothing is claimed of it.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -61,11 +62,15 @@ class Stored:
     """A payment with all that has moved to the archive. `bare` are the calls that left their parameters behind there.
 
     `moved` are the parts that were found in the archive, `gone` those of them that are there alone: a move that was
-    interrupted leaves parts in both places. `kept`: its document has a list of steps, or had one that has moved.
+    interrupted leaves parts in both places. `kept`: its document has a list of steps, or had one that has moved. `alone`
+    is what the document has without the archive, and `foreign` the fields of it that we do not write.
     """
 
     payment: Payment
+    alone: Payment
     check_at: datetime | None
+    unsent_at: datetime | None
+    foreign: Mapping[str, Any]
     bare: frozenset[str] = frozenset()
     moved: int = 0
     gone: int = 0
@@ -118,7 +123,7 @@ def verify(stored: Stored | Unreadable) -> Verified:
         nothing = Difference("inputs", "decided", "make no payment")
         return Verified(payment.id, Result.DIFFERENT, steps, differences=(nothing,))
     told, again = _tree(payment, stored.check_at, stored.bare), _tree(replayed, replayed.check_at, stored.bare)
-    differences = tuple(_differences(told, again, ""))
+    differences = (*_differences(told, again, ""), *_shape(stored, told, again))
     return Verified(payment.id, Result.DIFFERENT if differences else Result.EQUAL, steps, differences=differences)
 
 
@@ -130,6 +135,9 @@ def _lost(stored: Stored) -> Iterator[Difference]:
     payment = stored.payment
     if not stored.gone <= payment.archived <= stored.moved:
         yield Difference("archived", payment.archived, stored.gone if stored.gone > payment.archived else stored.moved)
+    own = [one.version for one in stored.alone.inputs]
+    if own != sorted(set(own)):
+        yield Difference("inputs", own, sorted(set(own)))
     versions = [one.version for one in payment.inputs]
     if not versions or versions[0] != OPENING:
         yield Difference(f"inputs[{OPENING}]", None, STEP)
@@ -213,11 +221,36 @@ def _tree(payment: Payment, check_at: datetime | None, bare: frozenset[str]) -> 
     """What is compared, with lists as sub-documents by what names their items."""
     found: Document = dict.fromkeys(_LISTS, ()) | plain(payment) | {"check_at": check_at}
     for name in _LISTS:
-        found[name] = {f"[{_name(item)}]": item for item in found[name]}
+        found[name] = dict(_named(found[name]))
     for call in found["calls"].values():
         if call["id"] in bare:
             call.pop("params", None)
     return {name: value for name, value in found.items() if name not in UNCOMPARED}
+
+
+def _named(items: Sequence[Document]) -> Iterator[tuple[str, Document]]:
+    """Each item under its name; one that comes again is told apart, so that it hides nothing and does not hide."""
+    seen: Counter[str] = Counter()
+    for item in items:
+        name = f"[{_name(item)}]"
+        seen[name] += 1
+        yield (name if seen[name] == 1 else f"{name}#{seen[name]}"), item
+
+
+def _shape(stored: Stored, told: Document, again: Document) -> Iterator[Difference]:
+    """What is not in the record itself: the order of its lists, when the relay looks at it, and fields that are not ours."""
+    own = told if stored.alone is stored.payment else _tree(stored.alone, stored.check_at, frozenset())
+    for name in _LISTS:
+        yield from (Difference(name + key, own[name][key], None) for key in own[name] if key not in told[name])
+        moved = {f"[{call}]" for call in stored.bare} if name == "calls" else set()
+        kept = [key for key in own[name] if key in again[name] and key not in moved]
+        made = [key for key in again[name] if key in own[name] and key not in moved]
+        if kept != made:
+            yield Difference(name, kept, made)
+    unsent = min((event.at for event in stored.alone.events if not event.sent), default=None)
+    if _comparable(stored.unsent_at) != _comparable(unsent):
+        yield Difference("unsent_at", stored.unsent_at, unsent)
+    yield from (Difference(name, value, None) for name, value in stored.foreign.items())
 
 
 def _name(item: Document) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import fields
 
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -9,6 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from worker.adapters.documents import Document, Unsound, from_document
 from worker.adapters.trouble import translated
 from worker.adapters.whole import joined, moved_from
+from worker.domain.record import Payment
 from worker.verification import Stored, Unreadable
 
 AT_ONCE = 20
@@ -21,6 +23,12 @@ PARTS = (
     ("input", "inputs", "version"),
 )
 """What moves to the archive: its kind there, its list in a document, and what names it."""
+
+AT_STRIPE = frozenset({"payment_intent_id", "latest_charge_id", "customer_id"})
+WRITTEN = frozenset({one.name for one in fields(Payment)} - {"id", "intent_id", "latest_charge_id", "customer_id"}) | {
+    *("_id", "stripe", "check_at", "unsent_at"),
+}
+"""The fields that a document may have."""
 
 
 class VerifyStore:
@@ -71,11 +79,21 @@ def _stored(document: Document, moved: Sequence[Document]) -> Stored:
     names = {kind: name for kind, _, name in PARTS}
     gone = [one for one in moved if (one["kind"], one["value"][names[one["kind"]]]) not in here]
     calls = [one["value"] for one in gone if one["kind"] == "call"]
+    payment = from_document(joined(document, moved) | {"calls": [*calls, *document.get("calls", ())]})
     return Stored(
-        from_document(joined(document, moved) | {"calls": [*calls, *document.get("calls", ())]}),
+        payment,
+        from_document(document) if moved else payment,
         document.get("check_at"),
+        document.get("unsent_at"),
+        _foreign(document),
         bare=frozenset(one["value"]["id"] for one in moved if one["kind"] == "call"),
         moved=len(moved),
         gone=len(gone),
         kept="inputs" in document or any(one["kind"] == "input" for one in moved),
     )
+
+
+def _foreign(document: Document) -> Document:
+    """What no release of ours has put there."""
+    inner = {f"stripe.{name}": value for name, value in document.get("stripe", {}).items() if name not in AT_STRIPE}
+    return {name: value for name, value in document.items() if name not in WRITTEN} | inner

@@ -7,7 +7,18 @@ from typing import Any
 import pytest
 
 from contracts.events import Case, Remedy
-from tests.unit.worker.making import NOW, Story, create, erase, evidence, refund, story, warning
+from tests.unit.worker.making import (
+    NOW,
+    Story,
+    create,
+    dispute_fact,
+    dispute_seen,
+    erase,
+    evidence,
+    refund,
+    story,
+    warning,
+)
 from worker.adapters.documents import from_document, to_document
 from worker.adapters.verify_store import stored
 from worker.domain.inputs import UNKEPT
@@ -82,6 +93,76 @@ def test_a_lost_deadline_is_a_difference() -> None:
     document = to_document(payment)
     del document["check_at"]
     assert [one.field for one in verify(read(document)).differences] == ["check_at"]
+
+
+def full() -> dict[str, Any]:
+    """The document of a payment that has two items in each of these lists: attempts, refunds, disputes, timeline, events."""
+    made = story(Status.SUCCEEDED)
+    made.tell(refund("refund-1", amount=500))
+    made.tell(refund("refund-2", amount=100))
+    made.tell(dispute_seen(dispute_fact()))
+    document = to_document(made.record)
+    assert verify(read(document)).result is Result.EQUAL
+    return document
+
+
+def fields_of(document: dict[str, Any]) -> set[str]:
+    """The fields that differ in a document that does."""
+    found = verify(read(document))
+    assert found.result is Result.DIFFERENT
+    return {one.field for one in found.differences}
+
+
+LISTS = {"refunds": "refund-1", "disputes": "dp_1", "timeline": "create-1", "events": "1", "calls": "create-1"}
+
+
+@pytest.mark.parametrize(("field", "name"), LISTS.items())
+@pytest.mark.parametrize("front", [True, False])
+def test_an_item_that_is_there_twice_is_a_difference(field: str, name: str, *, front: bool) -> None:
+    """An exact repeat of an item, before or after the right one, is named with its number."""
+    document = full()
+    items = document[field]
+    document[field] = [items[0], *items] if front else [*items, items[0]]
+    assert f"{field}[{name}]#2" in fields_of(document)
+
+
+@pytest.mark.parametrize(("field", "key"), [("refunds", "amount"), ("disputes", "amount"), ("events", "type")])
+def test_another_item_of_the_same_name_does_not_hide(field: str, key: str) -> None:
+    """A second refund, dispute or event that bears the name of the right one and was put before it is found."""
+    document = full()
+    first = document[field][0]
+    document[field] = [first | {key: 1 if key == "amount" else "payment.invented"}, *document[field]]
+    name = f"{field}[{LISTS[field]}]"
+    assert {f"{name}.{key}", f"{name}#2"} <= fields_of(document)
+
+
+@pytest.mark.parametrize("field", ["refunds", "timeline", "events", "calls"])
+def test_another_order_is_a_difference(field: str) -> None:
+    """A list whose items stand in another order than their steps made them differs as a whole."""
+    document = full()
+    assert len(document[field]) > 1
+    document[field] = document[field][::-1]
+    assert field in fields_of(document)
+
+
+def test_an_event_that_the_relay_never_finds_is_a_difference() -> None:
+    """The relay finds unsent events by `unsent_at`: without it, later than it, or with nothing to send, it differs."""
+    document = full()
+    assert "unsent_at" in document
+    without_it = {name: value for name, value in document.items() if name != "unsent_at"}
+    assert fields_of(without_it) == {"unsent_at"}
+    assert fields_of(document | {"unsent_at": NOW + timedelta(days=1)}) == {"unsent_at"}
+    sent = document | {"events": [event | {"sent": True} for event in document["events"]]}
+    assert fields_of(sent) == {"unsent_at"}
+    del sent["unsent_at"]
+    assert verify(read(sent)).result is Result.EQUAL
+
+
+def test_a_field_that_we_do_not_write_is_a_difference() -> None:
+    """A field that no release has written is named, beside the record and in what is known of Stripe."""
+    document = full()
+    altered = document | {"approved": True, "stripe": document["stripe"] | {"account": "acct_1"}}
+    assert fields_of(altered) == {"approved", "stripe.account"}
 
 
 def test_a_document_of_another_shape_differs() -> None:

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.events import Case
 from worker.adapters.documents import Document, plain, to_the_millisecond
+from worker.adapters.readable import Unreadable
 from worker.domain import policy
 from worker.domain.inputs import LIVE_ELSEWHERE, PAID_ELSEWHERE, STRANGER, UNKEPT
 from worker.domain.messages import Create, Message
@@ -78,14 +79,6 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
-    """A document that is not as we write it, and how."""
-
-    payment_id: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class Verified:
     """What came of one payment. `steps` were replayed; `why` says what makes it unverifiable."""
 
@@ -105,20 +98,23 @@ def verify(stored: Stored | Unreadable) -> Verified:
     if isinstance(stored, Unreadable):
         broken = Difference("document", stored.why, None)
         return Verified(stored.payment_id, Result.DIFFERENT, differences=(broken,))
-    payment = stored.payment
-    steps = len(payment.inputs)
+    try:
+        return _verified(stored)
+    except Unreplayable as error:
+        return Verified(stored.payment.id, Result.UNVERIFIABLE, why=str(error))
+    except Exception as error:  # noqa: BLE001 - a step that cannot be repeated is a finding; the other payments go on
+        broken = Difference("inputs", "decided", f"cannot be decided again: {type(error).__name__}")
+        return Verified(stored.payment.id, Result.DIFFERENT, len(stored.payment.inputs), differences=(broken,))
+
+
+def _verified(stored: Stored) -> Verified:
+    payment, steps = stored.payment, len(stored.payment.inputs)
     if not stored.kept:
-        return Verified(payment.id, Result.UNVERIFIABLE, why=NOT_KEPT)
+        raise Unreplayable(NOT_KEPT)
     lost = tuple(_lost(stored))
     if lost:
         return Verified(payment.id, Result.DIFFERENT, differences=lost)
-    try:
-        replayed = _replayed(payment)
-    except Unreplayable as error:
-        return Verified(payment.id, Result.UNVERIFIABLE, why=str(error))
-    except Exception as error:  # noqa: BLE001 - a step that cannot be repeated is a finding; the other payments go on
-        broken = Difference("inputs", "decided", f"cannot be decided again: {type(error).__name__}")
-        return Verified(payment.id, Result.DIFFERENT, steps, differences=(broken,))
+    replayed = _replayed(payment)
     if replayed is None:
         nothing = Difference("inputs", "decided", "make no payment")
         return Verified(payment.id, Result.DIFFERENT, steps, differences=(nothing,))

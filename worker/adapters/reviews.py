@@ -6,7 +6,8 @@ from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
-from worker.adapters.documents import Document, from_document
+from worker.adapters.documents import Document
+from worker.adapters.readable import Unreadable, payment_of
 from worker.adapters.trouble import translated
 from worker.domain.record import Payment
 
@@ -22,8 +23,14 @@ class MongoReviews:
         async with translated():
             await self._payments.create_index([("needs_review", ASCENDING)], sparse=True)
 
-    async def waiting(self) -> AsyncGenerator[Payment, None]:
-        """Every payment that needs review."""
+    async def waiting(self) -> AsyncGenerator[Payment | Unreadable, None]:
+        """Every payment that needs review, also one that cannot be read."""
         async with translated():
             async for found in self._payments.find({"needs_review": {"$gt": ""}}):
-                yield from_document(found)
+                yield payment_of(found)
+
+    async def names(self) -> list[str]:
+        """The ids of all that need review, which take no reading."""
+        async with translated():
+            found = self._payments.find({"needs_review": {"$gt": ""}}, {"_id": 1})
+            return [str(one["_id"]) async for one in found]

@@ -1,5 +1,6 @@
 """All that is on record about a payment: its document, the archive, ignored events, refusals beside it, dead letters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pymongo import ASCENDING
@@ -8,8 +9,9 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from worker.adapters.dead_letters import MongoDeadLetters
 from worker.adapters.documents import Document, call_of, from_document
+from worker.adapters.readable import Unreadable, age, by_name, readable
 from worker.adapters.trouble import translated
-from worker.adapters.whole import whole
+from worker.adapters.whole import joined, moved_from
 from worker.dead_letter import DeadLetter, Wanted
 from worker.domain.record import Call, Payment
 from worker.ports import Ignored, Refusal
@@ -17,7 +19,7 @@ from worker.ports import Ignored, Refusal
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What is known of one payment; without a payment, what died before there was one.
+    """What is known of one payment; without a payment, what died before there was one, or with one that is `unreadable`.
 
     `calls` are all of them, archived ones too, which have lost their parameters. `refusals` are of commands that named the
     payment before it was there.
@@ -28,6 +30,7 @@ class Story:
     ignored: tuple[Ignored, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     letters: tuple[DeadLetter, ...] = ()
+    unreadable: Unreadable | None = None
 
 
 class Stories:
@@ -48,20 +51,23 @@ class Stories:
 
     async def of(self, name: str) -> list[Story]:
         """The stories of a payment id, a PaymentIntent id, or all payments of an order, oldest first; or of what died."""
-        field = {"pay": "_id", "pi": "stripe.payment_intent_id"}.get(name.partition("_")[0], "order_id")
         async with translated():
-            found = [one async for one in self._payments.find({field: name})]
+            found = sorted([one async for one in self._payments.find(by_name(name))], key=age)
         stories = [await self._story(one) for one in found]
         if not stories:
             letters = await self._letters(name)
             return [Story(None, letters=letters)] if letters else []
-        return sorted(stories, key=lambda story: story.payment.number if story.payment else 0)
+        return stories
 
     async def _story(self, document: Document) -> Story:
         async with translated():
-            payment = from_document(await whole(self._archive, document))
-            moved = self._archive.find({"payment_id": payment.id}) if payment.archived else None
-            archived = [call_of(one["value"]) async for one in moved if one["kind"] == "call"] if moved else []
+            moved = await moved_from(self._archive, document)
+            read = readable(document, lambda: _read(document, moved))
+            if isinstance(read, Unreadable):
+                known_by = [str(document[name]) for name in ("_id", "order_id") if name in document]
+                letters = await self._letters(*known_by)
+                return Story(None, letters=letters, unreadable=read)
+            payment, archived = read
             ignored = await self._unheeded(payment.intent_id) if payment.intent_id else ()
             refusals = await self._refused(payment.id)
         known = {call.id for call in payment.calls}
@@ -83,3 +89,7 @@ class Stories:
     async def _letters(self, *names: str) -> tuple[DeadLetter, ...]:
         wanted = (Wanted(about=names, settled=settled) for settled in (True, False))
         return tuple([letter for one in wanted async for letter in self._desk.find(one)])
+
+
+def _read(document: Document, moved: Sequence[Document]) -> tuple[Payment, list[Call]]:
+    return from_document(joined(document, moved)), [call_of(one["value"]) for one in moved if one["kind"] == "call"]

@@ -7,11 +7,12 @@ from dataclasses import fields
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
-from worker.adapters.documents import Document, Unsound, from_document
+from worker.adapters.documents import Document, from_document
+from worker.adapters.readable import Unreadable, by_name, readable
 from worker.adapters.trouble import translated
 from worker.adapters.whole import joined, moved_from
 from worker.domain.record import Payment
-from worker.verification import Stored, Unreadable
+from worker.verification import Stored
 
 AT_ONCE = 20
 """Documents in memory, and look-ups in the archive, at a time. A document is a few kilobytes; the longest has a megabyte."""
@@ -40,9 +41,8 @@ class VerifyStore:
 
     async def of(self, name: str) -> list[Stored | Unreadable]:
         """The payment of a payment id or a PaymentIntent id, or all payments of an order."""
-        field = {"pay": "_id", "pi": "stripe.payment_intent_id"}.get(name.partition("_")[0], "order_id")
         async with translated():
-            return [await self._stored(one) async for one in self._payments.find({field: name}).sort("_id")]
+            return [await self._stored(one) async for one in self._payments.find(by_name(name)).sort("_id")]
 
     async def count(self) -> int:
         """About how many payments `every` goes through."""
@@ -66,12 +66,7 @@ class VerifyStore:
 
 def stored(document: Document, moved: Sequence[Document] = ()) -> Stored | Unreadable:
     """A document with what has moved out of it to the archive."""
-    try:
-        return _stored(document, moved)
-    except Unsound as error:
-        return Unreadable(str(document["_id"]), str(error))
-    except (ValueError, KeyError, TypeError) as error:
-        return Unreadable(str(document["_id"]), f"is not as we write it: {type(error).__name__}")
+    return readable(document, lambda: _stored(document, moved))
 
 
 def _stored(document: Document, moved: Sequence[Document]) -> Stored:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from contracts.environment import Environment, SettingError
 from worker.adapters.documents import plain
-from worker.adapters.store import MongoStore, database_of, open_client
+from worker.adapters.readable import Unreadable, named
+from worker.adapters.store import database_of, open_client
 from worker.domain.record import Payment
 from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.ops import (
@@ -21,6 +22,7 @@ from worker.ops import (
     machine,
     proof_cli,
     reviews_cli,
+    screen,
     stats_cli,
     timeline_cli,
     verify_cli,
@@ -101,11 +103,12 @@ def _show(uri: str, chosen: argparse.Namespace) -> int:
     if not found:
         print(f"payments: nothing is known of {chosen.id!r}", file=sys.stderr)
         return 1
-    for payment in found:
+    shown = screen.without_unreadable(found)
+    for payment in shown:
         print(told(payment, chosen.locale), file=sys.stderr)
-        shown = {name: value for name, value in plain(payment).items() if name != "inputs"}  # `verify` reads them
-        print(json.dumps(shown, indent=2, default=str))
-    return 0
+        record = {name: value for name, value in plain(payment).items() if name != "inputs"}  # `verify` reads them
+        print(json.dumps(record, indent=2, default=str))
+    return int(len(shown) < len(found))
 
 
 def told(payment: Payment, locale: str) -> str:
@@ -130,16 +133,9 @@ def _locale(name: str) -> str:
     return name
 
 
-async def _find(uri: str, name: str) -> list[Payment]:
+async def _find(uri: str, name: str) -> list[Payment | Unreadable]:
     client = open_client(uri)
     try:
-        store = MongoStore(database_of(client, uri))
-        if name.startswith("pay_"):
-            one = await store.by_id(name)
-        elif name.startswith("pi_"):
-            one = await store.by_intent(name)
-        else:
-            return await store.by_order(name)
-        return [one] if one else []
+        return await named(database_of(client, uri), name)
     finally:
         await client.close()

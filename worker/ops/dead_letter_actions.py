@@ -11,8 +11,8 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from worker.adapters.dead_letters import MongoDeadLetters
 from worker.adapters.documents import Document
+from worker.adapters.readable import names_of
 from worker.adapters.reviews import MongoReviews
-from worker.adapters.store import MongoStore
 from worker.dead_letter import Cause, DeadLetter, Wanted, add, ranked
 from worker.ops import screen
 from worker.ops.rehearsal import NOT_REPLAYED, Rehearsal, Rehearsed
@@ -32,9 +32,8 @@ async def listing(database: AsyncDatabase[Document], clock: Clock, chosen: argpa
     wanted = await _wanted(database, chosen)
     async for letter in MongoDeadLetters(database).find(wanted):
         add(found, letter)
-    store = MongoStore(database)
-    told = [(cause, await _payments(store, cause)) for cause in ranked(found)]
-    reviews = [payment.id async for payment in MongoReviews(database).waiting()]
+    told = [(cause, await _payments(database, cause)) for cause in ranked(found)]
+    reviews = await MongoReviews(database).names()
     if chosen.json:
         causes = [asdict(cause) | {"payments": payments} for cause, payments in told]
         _print_json({"causes": causes, "needs_review": reviews})
@@ -56,37 +55,21 @@ async def listing(database: AsyncDatabase[Document], clock: Clock, chosen: argpa
     return 0
 
 
-async def _payments(store: MongoStore, cause: Cause) -> list[str]:
+async def _payments(database: AsyncDatabase[Document], cause: Cause) -> list[str]:
     """The payments that a cause concerns; where there is none yet, the name that is known."""
     found: dict[str, None] = {}
     for names in cause.about:
         known = [name for name in names if name.startswith("pay_")]
         for name in () if known else names:
-            payments = await _of(store, name)
-            known += [payment_id for payment_id, *_ in payments]
+            known += [payment_id for payment_id, *_ in await names_of(database, name)]
         found |= dict.fromkeys(known or names[:1])
     return list(found)
-
-
-async def _of(store: MongoStore, name: str) -> list[tuple[str, ...]]:
-    """Each payment of that name, as all of its names: its own, its order's, its intent's."""
-    if name.startswith("pay_"):
-        one = await store.by_id(name)
-    elif name.startswith("pi_"):
-        one = await store.by_intent(name)
-    else:
-        return [_names(payment.id, payment.order_id, payment.intent_id) for payment in await store.by_order(name)]
-    return [_names(one.id, one.order_id, one.intent_id)] if one else []
-
-
-def _names(*names: str | None) -> tuple[str, ...]:
-    return tuple(name for name in names if name)
 
 
 async def _wanted(database: AsyncDatabase[Document], chosen: argparse.Namespace) -> Wanted:
     about: tuple[str, ...] = ()
     if chosen.payment:
-        known = [name for names in await _of(MongoStore(database), chosen.payment) for name in names]
+        known = [name for names in await names_of(database, chosen.payment) for name in names]
         about = tuple(dict.fromkeys((chosen.payment, *known)))
     return Wanted(
         ids=tuple(getattr(chosen, "ids", ())),

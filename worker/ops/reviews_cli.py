@@ -6,6 +6,7 @@ import json
 import sys
 from typing import Any
 
+from worker.adapters.readable import Unreadable
 from worker.adapters.reviews import MongoReviews
 from worker.adapters.store import database_of, open_client
 from worker.domain.record import Payment
@@ -23,11 +24,13 @@ def add_to(commands: Any) -> None:
 
 
 def run(uri: str, chosen: argparse.Namespace) -> int:
-    """List them, the longest untouched first; returns exit code 0. Raises StoreUnavailable."""
-    found = sorted(asyncio.run(_found(uri)), key=lambda payment: payment.updated_at)
+    """List them, the longest untouched first; exit code 0, or 1 if one cannot be read. Raises StoreUnavailable."""
+    told = asyncio.run(_found(uri))
+    found = sorted(screen.without_unreadable(told), key=lambda payment: payment.updated_at)
+    code = int(len(found) < len(told))
     if chosen.json:
         sys.stdout.write(json.dumps([_told(payment) for payment in found], indent=2) + "\n")
-        return 0
+        return code
     made = screen.table(
         f"{len(found)} payments need review",
         "payment",
@@ -43,10 +46,10 @@ def run(uri: str, chosen: argparse.Namespace) -> int:
         names = (payment.id, payment.order_id, payment.status)
         screen.row(made, (*names, *money, payment.needs_review, payment.updated_at))
     screen.console().print(made)
-    return 0
+    return code
 
 
-async def _found(uri: str) -> list[Payment]:
+async def _found(uri: str) -> list[Payment | Unreadable]:
     client = open_client(uri)
     try:
         return [payment async for payment in MongoReviews(database_of(client, uri)).waiting()]

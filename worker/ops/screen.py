@@ -1,12 +1,18 @@
 """Tables for a terminal, of texts that came from outside."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
+
+from worker.adapters.readable import Unreadable
+
+Shown = TypeVar("Shown")
 
 PIPED_WIDTH = 200
 """Columns where there is no terminal to ask."""
@@ -36,6 +42,17 @@ def shown(cell: object) -> str:
         return ""
     text = cell.isoformat(timespec="seconds").replace("+00:00", "Z") if isinstance(cell, datetime) else str(cell)
     return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
+
+
+def without_unreadable(found: Iterable[Shown | Unreadable]) -> list[Shown]:
+    """What can be shown. What cannot is named on stderr, one line each."""
+    kept = []
+    for one in found:
+        if isinstance(one, Unreadable):
+            sys.stderr.write(f"payments: {one}\n")
+        else:
+            kept.append(one)
+    return kept
 
 
 def bar() -> Progress:

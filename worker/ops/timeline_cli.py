@@ -28,14 +28,15 @@ def add_to(commands: Any) -> None:
 
 
 def run(uri: str, chosen: argparse.Namespace) -> int:
-    """Print the stories; exit code 0 printed, 1 nothing is known. Raises StoreUnavailable."""
+    """Print the stories; exit code 0 printed, 1 nothing is known or one cannot be read. Raises StoreUnavailable."""
     stories = asyncio.run(_of(uri, chosen.id))
     if not stories:
         sys.stderr.write(f"payments: nothing is known of {chosen.id!r}\n")
         return 1
+    code = int(len(screen.without_unreadable(story.unreadable or story for story in stories)) < len(stories))
     if chosen.json:
         sys.stdout.write(json.dumps([_told(story) for story in stories], indent=2, default=str) + "\n")
-        return 0
+        return code
     console = screen.console()
     for story in stories:
         made = screen.table(_title(story), *WHOLE, "outcome", "status", "why", "details", whole=WHOLE)
@@ -44,7 +45,7 @@ def run(uri: str, chosen: argparse.Namespace) -> int:
             at = f"{row.at:%Y-%m-%d %H:%M:%S}.{row.at.microsecond // 1000:03}"
             screen.row(made, (at, row.what, row.name, row.outcome, way, row.why, _details(row)))
         console.print(made)
-    return 0
+    return code
 
 
 async def _of(uri: str, name: str) -> list[Story]:
@@ -57,6 +58,8 @@ async def _of(uri: str, name: str) -> list[Story]:
 
 def _title(story: Story) -> str:
     payment = story.payment
+    if story.unreadable is not None:
+        return screen.shown(story.unreadable)
     if payment is None:
         return "no payment, only dead letters"
     waits = f", needs review: {payment.needs_review}" if payment.needs_review else ""
@@ -72,6 +75,8 @@ def _details(row: Row) -> str:
 def _told(story: Story) -> dict[str, Any]:
     payment = story.payment
     known: dict[str, Any] = {}
+    if story.unreadable is not None:
+        known = {"payment_id": story.unreadable.payment_id, "unreadable": story.unreadable.why}
     if payment is not None:
         known = {
             "payment_id": payment.id,

@@ -20,13 +20,14 @@ from tests.unit.worker.making import (
     warning,
 )
 from worker.adapters.documents import from_document, to_document
+from worker.adapters.readable import Unreadable
 from worker.adapters.verify_store import stored
 from worker.domain.inputs import UNKEPT
 from worker.domain.messages import Tick
 from worker.domain.payment import decide
 from worker.domain.policy import COURSES, Course, Policy
 from worker.domain.record import Payment, Status
-from worker.verification import NOT_KEPT, NOT_READ, Result, Stored, Unreadable, Verified, verify
+from worker.verification import NOT_KEPT, NOT_READ, Result, Stored, Verified, verify
 
 
 def read(document: dict[str, Any]) -> Stored:

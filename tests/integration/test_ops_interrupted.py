@@ -42,3 +42,31 @@ async def test_an_interrupted_command_ends_with_one_line(command: list[str]) -> 
     assert child.returncode == 130, errors
     assert b"Traceback" not in errors
     assert b"payments: interrupted" in errors
+
+
+IMPORTING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == sys.argv[1]:
+            sys.stderr.write("met\\n")
+            signal.raise_signal(signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+from worker.ops.cli import main
+raise SystemExit(main(["machine"]))
+"""
+
+
+@pytest.mark.parametrize("module", ["argparse", "pymongo", "stripe", "rich.table"])
+async def test_a_command_is_interrupted_while_it_loads(module: str) -> None:
+    """Ctrl-C in the first moments, whatever is being imported, ends a command with 130 and one line, too."""
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", IMPORTING, module, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE_S):
+        _, errors = await child.communicate()
+    assert child.returncode == 130, errors
+    assert errors == b"met\npayments: interrupted\n"

@@ -2,6 +2,9 @@
 
 import logging
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TextIO
 
 import structlog
 
@@ -11,22 +14,48 @@ SECRET_WORDS = ("secret", "password", "signature", "authorization", "token")
 
 def configure(level: str) -> None:
     """Set up structlog and send the libraries' own logging through it, from WARNING up."""
-    structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            _without_secrets,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(default=str),
-        ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
-        cache_logger_on_first_use=True,
+    stamped = (
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
     )
+    _set_up(level, sys.stdout, stamped, structlog.processors.JSONRenderer(default=str), for_good=True)
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_LibraryFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+@contextmanager
+def on_stderr() -> Iterator[None]:
+    """For a command: warnings and worse go to stderr, one line each. What is piped on is the result alone."""
+    before = structlog.get_config()
+    line = structlog.processors.LogfmtRenderer(key_order=["level", "event"])
+    _set_up("WARNING", sys.stderr, (structlog.processors.add_log_level,), line, for_good=False)
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _set_up(
+    level: str,
+    stream: TextIO,
+    first: Sequence[structlog.typing.Processor],
+    rendered: structlog.typing.Processor,
+    *,
+    for_good: bool,
+) -> None:
+    structlog.configure(
+        processors=[
+            *first,
+            _without_secrets,
+            structlog.processors.format_exc_info,
+            rendered,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+        cache_logger_on_first_use=for_good,
+    )
 
 
 def _without_secrets(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import structlog
 
 from contracts.commands import CaptureMethod
 from worker.domain.record import Payment, Status
-from worker.ops.cli import main, told
+from worker.ops import machine
+from worker.ops.cli import main
+from worker.ops.show_cli import told
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 PAID = Payment(
@@ -34,6 +37,26 @@ def test_the_documented_machine_is_the_real_one(capsys: pytest.CaptureFixture[st
     """docs/state-machine.md is what `payments machine` prints."""
     assert main(["machine"]) == 0
     assert capsys.readouterr().out == DOCUMENT.read_text("utf-8")
+
+
+def test_what_is_logged_is_not_in_the_result(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A warning of what a command uses goes to stderr in one line without its secrets; afterwards logs go where they went."""
+    before = structlog.get_config()
+
+    def rendered() -> str:
+        log = structlog.get_logger()
+        log.info("request_sent")
+        log.warning("stripe_says_too_many", token="abc", rate=5.5)
+        return "result"
+
+    monkeypatch.setattr(machine, "rendered", rendered)
+    assert main(["machine"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "result"
+    assert printed.err == "level=warning event=stripe_says_too_many token=[redacted] rate=5.5\n"
+    assert structlog.get_config() == before
 
 
 def test_a_missing_address_is_named(capsys: pytest.CaptureFixture[str]) -> None:

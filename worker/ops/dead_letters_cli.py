@@ -17,7 +17,7 @@ from worker.adapters.store import database_of, open_client
 from worker.errors import StoreUnavailable
 from worker.ops import dead_letter_actions as actions
 from worker.ops.dead_letter_actions import Action
-from worker.ops.moments import moment
+from worker.ops.moments import NoMoment, moment
 from worker.ops.rehearsal import Rehearsal
 from worker.ops.replaying import RATE
 from worker.settings import policy_of
@@ -110,10 +110,8 @@ async def _on(uri: str, act: Action, chosen: argparse.Namespace) -> int:
 def _moment(text: str) -> datetime:
     try:
         return moment(text, datetime.now(UTC))
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no moment: give 2026-11-01, 2026-11-01T12:00, 36h or 7d"
-        ) from None
+    except NoMoment as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _rate(text: str) -> float:

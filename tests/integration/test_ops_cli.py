@@ -61,3 +61,13 @@ def test_an_empty_database_is_no_proof(mongo_uri: str, database_name: str, capsy
     printed = capsys.readouterr()
     assert "payments: the database that MONGO_URI names has no payment" in printed.err
     assert printed.out == ""
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_rehearsal_says_which_letters_it_does_not_find(
+    form: list[str], mongo_uri: str, database_name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A letter that is named and not there ends `replay --dry-run` with 1 and one line, as it does a replay."""
+    arguments = ["dead-letters", "replay", "dl_nope", "--dry-run", *form]
+    assert main(arguments, {"MONGO_URI": named(mongo_uri, database_name)}) == 1
+    assert capsys.readouterr().err == "payments: dl_nope is no open letter\n"

@@ -120,9 +120,10 @@ async def rehearse(
     rehearsal = make(database, clock)
     wanted = await _wanted(database, chosen)
     told: list[Rehearsed] = [await rehearsal.of(letter) async for letter in MongoDeadLetters(database).find(wanted)]
+    code = int(_missed(chosen, {one.letter_id for one in told}))
     if chosen.json:
         _print_json([asdict(one) for one in told])
-        return 0
+        return code
     count = sum(one.outcome != NOT_REPLAYED for one in told)
     made = screen.table(
         f"{count} of {len(told)} letters would be replayed; nothing is changed",
@@ -132,7 +133,7 @@ async def rehearse(
         way = (one.outcome, one.from_status, one.to_status, one.asks, one.why)
         screen.row(made, (one.letter_id, one.kind, one.about, *way))
     screen.console().print(made)
-    return 0
+    return code
 
 
 async def replaying(database: AsyncDatabase[Document], clock: Clock, chosen: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.collection import Collection
 
 from tests.e2e.support.service import named
 from tests.unit.worker.making import NOW, PAYMENT, story
@@ -20,11 +21,16 @@ LINES = (
 
 
 @pytest.fixture
-def environment(mongo_uri: str, mongo_client: MongoClient[dict[str, Any]], database_name: str) -> dict[str, str]:
+def payments(mongo_client: MongoClient[dict[str, Any]], database_name: str) -> Collection[dict[str, Any]]:
+    return mongo_client[database_name]["payments"]
+
+
+@pytest.fixture
+def environment(mongo_uri: str, database_name: str, payments: Collection[dict[str, Any]]) -> dict[str, str]:
     """Three payments of one order, all to be reviewed: one sound, one with a double for an amount, one of no known status."""
     document = to_document(story(Status.SUCCEEDED).record) | {"needs_review": "by hand"}
     other = {name: value for name, value in document.items() if name != "stripe"}
-    mongo_client[database_name]["payments"].insert_many(
+    payments.insert_many(
         [
             document,
             other | {"_id": BROKEN, "captured": 1999.0},
@@ -34,7 +40,7 @@ def environment(mongo_uri: str, mongo_client: MongoClient[dict[str, Any]], datab
     letter = {"state": "open", "form": "command", "delivery": "d1", "origin": "payments.commands", "open_at": NOW}
     letter |= {"kind": "payment.confirm", "message_id": "confirm-1", "reason": "Crash: x", "error_type": "Crash"}
     letter |= {"fingerprint": "f1", "attempt": 5, "arrived_at": NOW, "about": ["order-1"]}
-    mongo_client[database_name]["dead_letters"].insert_one({"_id": "dl_1"} | letter)
+    payments.database["dead_letters"].insert_one({"_id": "dl_1"} | letter)
     return {"MONGO_URI": named(mongo_uri, database_name)}
 
 
@@ -57,13 +63,32 @@ def test_what_cannot_be_read_is_named_and_passed_over(
 
 
 def test_what_cannot_be_read_leaves_json_whole(environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    """Standard output stays one JSON value, with what could be read; a timeline says of the others that it could not."""
-    assert main(["needs-review", "--json"], environment) == 1
-    assert [one["payment_id"] for one in json.loads(capsys.readouterr().out)] == [SOUND]
-    assert main(["timeline", "order-1", "--json"], environment) == 1
-    stories = json.loads(capsys.readouterr().out)
-    assert [one.get("unreadable") for one in stories][:2] == [None, "captured is stored as float"]
-    assert [one["payment_id"] for one in stories] == [SOUND, BROKEN, STRANGE]
+    """Standard output stays one JSON value, with what could be read."""
+    for command in (["needs-review"], ["timeline", "order-1"]):
+        assert main([*command, "--json"], environment) == 1
+        assert [one["payment_id"] for one in json.loads(capsys.readouterr().out)] == [SOUND]
+
+
+ODD = {"updated_at": "yesterday", "currency": 7, "timeline.0.at": None, "timeline.0.message": "x", "calls.0.sends": "x"}
+
+
+@pytest.mark.parametrize("field", list(ODD))
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_a_value_of_another_kind_hides_no_other_payment(
+    field: str,
+    form: list[str],
+    environment: dict[str, str],
+    payments: Collection[dict[str, Any]],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever is stored in place of a moment, a text or a list, each command shows the sound payment or names this one."""
+    payments.update_one({"_id": STRANGE}, {"$set": {"status": "succeeded", field: ODD[field]}})
+    for command in (["needs-review", *form], ["timeline", "order-1", *form], ["show", "order-1"]):
+        assert main(command, environment) == 1
+        printed = capsys.readouterr()
+        assert SOUND in printed.out
+        assert f"payments: {BROKEN} cannot be read: captured is stored as float\n" in printed.err
+        assert STRANGE in printed.out + printed.err
 
 
 @pytest.mark.parametrize("name", [SOUND, BROKEN, "order-1"])

@@ -24,19 +24,19 @@ class Unreadable:
         return f"{self.payment_id} cannot be read: {self.why}"
 
 
-def readable(document: Document, make: Callable[[], Made]) -> Made | Unreadable:
-    """What is made of a payment's document, or why nothing can be."""
+def readable(payment_id: str, make: Callable[[], Made]) -> Made | Unreadable:
+    """What is made of what is stored of a payment, or why nothing can be."""
     try:
         return make()
     except Unsound as error:
-        return Unreadable(str(document["_id"]), str(error))
+        return Unreadable(payment_id, str(error))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        return Unreadable(str(document["_id"]), f"it is not as we write it: {type(error).__name__}")
+        return Unreadable(payment_id, f"it is not as we write it: {type(error).__name__}")
 
 
 def payment_of(document: Document) -> Payment | Unreadable:
     """The payment without what has moved to the archive."""
-    return readable(document, lambda: from_document(document))
+    return readable(str(document["_id"]), lambda: from_document(document))
 
 
 def by_name(name: str) -> Document:

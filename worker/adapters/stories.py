@@ -62,11 +62,9 @@ class Stories:
     async def _story(self, document: Document) -> Story:
         async with translated():
             moved = await moved_from(self._archive, document)
-            read = readable(document, lambda: _read(document, moved))
+            read = readable(str(document["_id"]), lambda: _read(document, moved))
             if isinstance(read, Unreadable):
-                known_by = [str(document[name]) for name in ("_id", "order_id") if name in document]
-                letters = await self._letters(*known_by)
-                return Story(None, letters=letters, unreadable=read)
+                return Story(None, unreadable=read)
             payment, archived = read
             ignored = await self._unheeded(payment.intent_id) if payment.intent_id else ()
             refusals = await self._refused(payment.id)

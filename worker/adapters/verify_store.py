@@ -7,7 +7,7 @@ from dataclasses import fields
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 
-from worker.adapters.documents import Document, from_document
+from worker.adapters.documents import Document, Unsound, from_document
 from worker.adapters.readable import Unreadable, by_name, readable
 from worker.adapters.trouble import translated
 from worker.adapters.whole import joined, moved_from
@@ -25,6 +25,7 @@ PARTS = (
 )
 """What moves to the archive: its kind there, its list in a document, and what names it."""
 
+LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", *(field for _, field, _ in PARTS))
 AT_STRIPE = frozenset({"payment_intent_id", "latest_charge_id", "customer_id"})
 WRITTEN = frozenset({one.name for one in fields(Payment)} - {"id", "intent_id", "latest_charge_id", "customer_id"}) | {
     *("_id", "stripe", "check_at", "unsent_at"),
@@ -66,10 +67,11 @@ class VerifyStore:
 
 def stored(document: Document, moved: Sequence[Document] = ()) -> Stored | Unreadable:
     """A document with what has moved out of it to the archive."""
-    return readable(document, lambda: _stored(document, moved))
+    return readable(str(document["_id"]), lambda: _stored(document, moved))
 
 
 def _stored(document: Document, moved: Sequence[Document]) -> Stored:
+    _refuse_other_kinds(document)
     here = {(kind, one[name]) for kind, field, name in PARTS for one in document.get(field, ())}
     names = {kind: name for kind, _, name in PARTS}
     gone = [one for one in moved if (one["kind"], one["value"][names[one["kind"]]]) not in here]
@@ -86,6 +88,16 @@ def _stored(document: Document, moved: Sequence[Document]) -> Stored:
         gone=len(gone),
         kept="inputs" in document or any(one["kind"] == "input" for one in moved),
     )
+
+
+def _refuse_other_kinds(document: Document) -> None:
+    """What reads like an empty list or a mark, and cannot be written to like one. Raises Unsound."""
+    for name in LISTS:
+        if not isinstance(document.get(name, []), list):
+            raise Unsound(f"{name} is stored as {type(document[name]).__name__}")
+    for event in document.get("events", ()):
+        if not isinstance(event.get("sent", False), bool):
+            raise Unsound(f"events.sent is stored as {type(event['sent']).__name__}")
 
 
 def _foreign(document: Document) -> Document:

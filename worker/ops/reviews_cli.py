@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from operator import itemgetter
 from typing import Any
 
 from worker.adapters.readable import Unreadable
@@ -25,11 +26,13 @@ def add_to(commands: Any) -> None:
 
 def run(uri: str, chosen: argparse.Namespace) -> int:
     """List them, the longest untouched first; exit code 0, or 1 if one cannot be read. Raises StoreUnavailable."""
-    told = asyncio.run(_found(uri))
-    found = sorted(screen.without_unreadable(told), key=lambda payment: payment.updated_at)
+    told = screen.each(
+        asyncio.run(_found(uri)), lambda payment: (payment.updated_at.isoformat(), _told(payment), _cells(payment))
+    )
+    found = sorted(screen.without_unreadable(told), key=itemgetter(0))
     code = int(len(found) < len(told))
     if chosen.json:
-        sys.stdout.write(json.dumps([_told(payment) for payment in found], indent=2) + "\n")
+        sys.stdout.write(json.dumps([one for _, one, _ in found], indent=2, default=str) + "\n")
         return code
     made = screen.table(
         f"{len(found)} payments need review",
@@ -41,10 +44,8 @@ def run(uri: str, chosen: argparse.Namespace) -> int:
         "why",
         "untouched since",
     )
-    for payment in found:
-        money = (amounts.text(amount, payment.currency) for amount in (payment.amount, payment.captured))
-        names = (payment.id, payment.order_id, payment.status)
-        screen.row(made, (*names, *money, payment.needs_review, payment.updated_at))
+    for *_, cells in found:
+        screen.row(made, cells)
     screen.console().print(made)
     return code
 
@@ -55,6 +56,11 @@ async def _found(uri: str) -> list[Payment | Unreadable]:
         return [payment async for payment in MongoReviews(database_of(client, uri)).waiting()]
     finally:
         await client.close()
+
+
+def _cells(payment: Payment) -> tuple[object, ...]:
+    money = (amounts.text(amount, payment.currency) for amount in (payment.amount, payment.captured))
+    return (payment.id, payment.order_id, payment.status, *money, payment.needs_review, payment.updated_at)
 
 
 def _told(payment: Payment) -> dict[str, Any]:

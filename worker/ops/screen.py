@@ -1,8 +1,9 @@
 """Tables for a terminal, of texts that came from outside."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from rich.console import Console
@@ -10,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from worker.adapters.readable import Unreadable
+from worker.adapters.readable import Unreadable, readable
+from worker.domain.record import Payment
 
 Shown = TypeVar("Shown")
 
@@ -42,6 +44,11 @@ def shown(cell: object) -> str:
         return ""
     text = cell.isoformat(timespec="seconds").replace("+00:00", "Z") if isinstance(cell, datetime) else str(cell)
     return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
+
+
+def each(found: Iterable[Payment | Unreadable], make: Callable[[Payment], Shown]) -> list[Shown | Unreadable]:
+    """What is shown of each payment; one in which a value is of another kind than we write cannot be read either."""
+    return [one if isinstance(one, Unreadable) else readable(one.id, partial(make, one)) for one in found]
 
 
 def without_unreadable(found: Iterable[Shown | Unreadable]) -> list[Shown]:

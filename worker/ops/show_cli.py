@@ -28,12 +28,16 @@ def run(uri: str, chosen: argparse.Namespace) -> int:
     if not found:
         sys.stderr.write(f"payments: nothing is known of {chosen.id!r}\n")
         return 1
-    shown = screen.without_unreadable(found)
-    for payment in shown:
-        sys.stderr.write(f"{told(payment, chosen.locale)}\n")
-        record = {name: value for name, value in plain(payment).items() if name != "inputs"}  # `verify` reads them
-        sys.stdout.write(json.dumps(record, indent=2, default=str) + "\n")
+    shown = screen.without_unreadable(screen.each(found, lambda payment: _texts(payment, chosen.locale)))
+    for line, record in shown:
+        sys.stderr.write(f"{line}\n")
+        sys.stdout.write(f"{record}\n")
     return int(len(shown) < len(found))
+
+
+def _texts(payment: Payment, locale: str) -> tuple[str, str]:
+    record = {name: value for name, value in plain(payment).items() if name != "inputs"}  # `verify` reads them
+    return told(payment, locale), json.dumps(record, indent=2, default=str)
 
 
 def told(payment: Payment, locale: str) -> str:

@@ -7,6 +7,9 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
+from rich.table import Table
+
+from worker.adapters.readable import Unreadable, readable
 from worker.adapters.store import database_of, open_client
 from worker.adapters.stories import Stories, Story
 from worker.ops import amounts, screen
@@ -33,19 +36,30 @@ def run(uri: str, chosen: argparse.Namespace) -> int:
     if not stories:
         sys.stderr.write(f"payments: nothing is known of {chosen.id!r}\n")
         return 1
-    code = int(len(screen.without_unreadable(story.unreadable or story for story in stories)) < len(stories))
+    shown = screen.without_unreadable(map(_read, stories))
     if chosen.json:
-        sys.stdout.write(json.dumps([_told(story) for story in stories], indent=2, default=str) + "\n")
-        return code
-    console = screen.console()
-    for story in stories:
-        made = screen.table(_title(story), *WHOLE, "outcome", "status", "why", "details", whole=WHOLE)
-        for row in rows(story):
-            way = f"{row.from_status} → {row.to_status}" if row.from_status else row.to_status
-            at = f"{row.at:%Y-%m-%d %H:%M:%S}.{row.at.microsecond // 1000:03}"
-            screen.row(made, (at, row.what, row.name, row.outcome, way, row.why, _details(row)))
-        console.print(made)
-    return code
+        sys.stdout.write(json.dumps([told for told, _ in shown], indent=2, default=str) + "\n")
+    else:
+        console = screen.console()
+        for _, table in shown:
+            console.print(table)
+    return int(len(shown) < len(stories))
+
+
+def _read(story: Story) -> tuple[dict[str, Any], Table] | Unreadable:
+    """A story for programs and for people."""
+    if story.payment is None:
+        return story.unreadable or (_told(story), _table(story))
+    return readable(story.payment.id, lambda: (_told(story), _table(story)))
+
+
+def _table(story: Story) -> Table:
+    made = screen.table(_title(story), *WHOLE, "outcome", "status", "why", "details", whole=WHOLE)
+    for row in rows(story):
+        way = f"{row.from_status} → {row.to_status}" if row.from_status else row.to_status
+        at = f"{row.at:%Y-%m-%d %H:%M:%S}.{row.at.microsecond // 1000:03}"
+        screen.row(made, (at, row.what, row.name, row.outcome, way, row.why, _details(row)))
+    return made
 
 
 async def _of(uri: str, name: str) -> list[Story]:
@@ -58,8 +72,6 @@ async def _of(uri: str, name: str) -> list[Story]:
 
 def _title(story: Story) -> str:
     payment = story.payment
-    if story.unreadable is not None:
-        return screen.shown(story.unreadable)
     if payment is None:
         return "no payment, only dead letters"
     waits = f", needs review: {payment.needs_review}" if payment.needs_review else ""
@@ -75,8 +87,6 @@ def _details(row: Row) -> str:
 def _told(story: Story) -> dict[str, Any]:
     payment = story.payment
     known: dict[str, Any] = {}
-    if story.unreadable is not None:
-        known = {"payment_id": story.unreadable.payment_id, "unreadable": story.unreadable.why}
     if payment is not None:
         known = {
             "payment_id": payment.id,

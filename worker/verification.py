@@ -1,7 +1,7 @@
 """Whether a stored payment is what its steps make of it: each input goes through `decide` again, with its moment as the clock.
 
 Pure. What no decision depends on is not kept with the inputs (domain/inputs.py) and is not compared. A payment that began
-under a release that kept no steps, or has one that this release cannot read, is unverifiable: nothing is claimed of it.
+under a release that kept no steps is unverifiable: nothing is claimed of it.
 """
 
 from collections import Counter
@@ -38,7 +38,7 @@ _NAMED_BY = ("message_id", "sequence", "case", "id")
 _LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", "calls", "timeline", "events")
 
 NOT_KEPT = "its steps are not on record: an older release made them"
-NOT_READ = "one of its steps is in words that this release does not know"
+NOT_READ = "in words that this release does not know"
 STEP = "a step"
 """Stands for what a lost step was: nobody knows it."""
 
@@ -89,8 +89,8 @@ class Verified:
     differences: tuple[Difference, ...] = ()
 
 
-class Unreplayable(Exception):
-    """The text is one of the reasons above."""
+class Unread(Exception):
+    """A step that this release cannot read."""
 
 
 def verify(stored: Stored | Unreadable) -> Verified:
@@ -100,8 +100,6 @@ def verify(stored: Stored | Unreadable) -> Verified:
         return Verified(stored.payment_id, Result.DIFFERENT, differences=(broken,))
     try:
         return _verified(stored)
-    except Unreplayable as error:
-        return Verified(stored.payment.id, Result.UNVERIFIABLE, why=str(error))
     except Exception as error:  # noqa: BLE001 - a step that cannot be repeated is a finding; the other payments go on
         broken = Difference("inputs", "decided", f"cannot be decided again: {type(error).__name__}")
         return Verified(stored.payment.id, Result.DIFFERENT, len(stored.payment.inputs), differences=(broken,))
@@ -110,11 +108,13 @@ def verify(stored: Stored | Unreadable) -> Verified:
 def _verified(stored: Stored) -> Verified:
     payment, steps = stored.payment, len(stored.payment.inputs)
     if not stored.kept:
-        raise Unreplayable(NOT_KEPT)
+        return Verified(payment.id, Result.UNVERIFIABLE, why=NOT_KEPT)
     lost = tuple(_lost(stored))
     if lost:
         return Verified(payment.id, Result.DIFFERENT, differences=lost)
     replayed = _replayed(payment)
+    if isinstance(replayed, Difference):
+        return Verified(payment.id, Result.DIFFERENT, steps, differences=(replayed,))
     if replayed is None:
         nothing = Difference("inputs", "decided", "make no payment")
         return Verified(payment.id, Result.DIFFERENT, steps, differences=(nothing,))
@@ -148,16 +148,21 @@ def _lost(stored: Stored) -> Iterator[Difference]:
         yield Difference("version", payment.version, reached)
 
 
-def _replayed(stored: Payment) -> Payment | None:
+def _replayed(stored: Payment) -> Payment | Difference | None:
+    """What the steps make; or the first of them that cannot be read."""
     payment: Payment | None = None
     for one in stored.inputs:
         before = replace(payment, version=one.version) if payment else None
+        try:
+            message, terms = _message(one, stored, before), _policy(one.policy)
+        except Unread:
+            return Difference(f"inputs[{one.version}]", one.kind, NOT_READ)
         decision = decide(
             before,
-            _message(one, stored, before),
+            message,
             one.at,
             number=stored.number,
-            policy=_policy(one.policy),
+            policy=terms,
             paid_elsewhere=PAID_ELSEWHERE in one.around,
             live_elsewhere=LIVE_ELSEWHERE in one.around,
         )
@@ -191,7 +196,7 @@ def _message(one: Input, stored: Payment, before: Payment | None) -> Message:
     try:
         message: Message = _reader(one.kind).validate_python(found)
     except (ValidationError, KeyError) as error:
-        raise Unreplayable(NOT_READ) from error
+        raise Unread from error
     return message
 
 
@@ -210,7 +215,7 @@ def _policy(terms: Document) -> Policy:
         courses = _COURSES.validate_python(terms["courses"])
         return Policy(courses, timedelta(milliseconds=terms["answer_within_ms"]))
     except (ValidationError, KeyError) as error:
-        raise Unreplayable(NOT_READ) from error
+        raise Unread from error
 
 
 def _tree(payment: Payment, check_at: datetime | None, bare: frozenset[str]) -> Document:

@@ -223,13 +223,29 @@ def test_a_first_step_that_makes_no_payment_is_a_difference() -> None:
     assert {one.field for one in found.differences} == {"inputs"}
 
 
-@pytest.mark.parametrize("change", [{"kind": "Divined"}, {"message": {"message_id": 7}}])
-def test_steps_in_other_words_are_no_proof(change: dict[str, Any]) -> None:
-    """An input that this release cannot read makes its payment unverifiable."""
+@pytest.mark.parametrize("change", [{"kind": "Divined"}, {"message": {"message_id": 7}}, {"message": {}}])
+def test_steps_in_other_words_are_a_difference(change: dict[str, Any]) -> None:
+    """An input that this release cannot read is named by its version: a newer release wrote it, or somebody by hand."""
     payment = refunded()
-    other = replace(payment.inputs[0], **change)
-    found = verified(replace(payment, inputs=(other, *payment.inputs[1:])))
-    assert (found.result, found.why) == (Result.UNVERIFIABLE, NOT_READ)
+    other = replace(payment.inputs[1], **change)
+    (found,) = verified(replace(payment, inputs=(payment.inputs[0], other, *payment.inputs[2:]))).differences
+    assert (found.field, found.stored, found.replayed) == ("inputs[0]", other.kind, NOT_READ)
+
+
+@pytest.mark.parametrize(
+    ("field", "odd"), [("reviews", {}), ("attempts", ""), ("user_id", 7), ("updated_at", "x"), ("version", "x")]
+)
+def test_a_value_of_another_kind_is_a_difference(field: str, odd: object) -> None:
+    """What only looks empty, or is a number where a text belongs, differs."""
+    assert verify(stored(full() | {field: odd})).result is Result.DIFFERENT
+
+
+def test_a_mark_of_another_kind_is_a_difference() -> None:
+    """An event whose mark is neither yes nor no is sent to one reader and unsent to another: it differs."""
+    document = full()
+    document["events"][-1]["sent"] = 1
+    found = verify(stored(document))
+    assert [one.stored for one in found.differences] == ["events.sent is stored as int"]
 
 
 def test_an_input_that_was_changed_is_found() -> None:

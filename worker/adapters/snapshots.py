@@ -8,6 +8,7 @@ text although it should, there is none: what is not text would mean something el
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
@@ -135,7 +136,7 @@ def _less_is_back(moves: Sequence[Json]) -> bool:
 
 def _worth(rate: Any) -> Fraction:
     """What a unit of the balance is worth in the customer's currency; without a rate they are one. Raises ValueError."""
-    found = Fraction(str(rate)) if isinstance(rate, int | float) else Fraction(rate is None)
+    found = Fraction(str(rate)) if isinstance(rate, Real) else Fraction(rate is None)
     if not 0 < found < MOST:
         raise ValueError("a rate that nobody has")
     return Fraction(found.denominator, found.numerator)

@@ -213,7 +213,12 @@ class CoverageWalk:
             await self._store.postpone(self._after_put(gap))
             return
         raw = await self._events.one(gap.id)
-        if raw is None:
+        if raw is None and self._clock() - gap.created < HORIZON:
+            log.error(
+                "event_not_at_stripe", event_id=gap.id, type=gap.type, meaning="our key is of the other mode or account"
+            )
+            await self._store.postpone(self._after_put(gap))
+        elif raw is None:
             log.critical("event_out_of_reach", event_id=gap.id, type=gap.type, meaning="Stripe lists it no longer")
             await self._store.close([gap.id])
         elif await self._put(gap.id, gap.type, raw):

@@ -256,6 +256,21 @@ async def test_what_stripe_lists_no_longer_is_let_go() -> None:
     assert (world.put, world.store.held) == ([], {})
 
 
+async def test_a_young_event_that_stripe_does_not_know_stays_a_gap() -> None:
+    """A worker with a key of the other mode knows none of our events, and must not close the gaps of the others."""
+    world = World()
+    world.happen("evt_1", ago=SECOND)
+    await world.walk.walk()
+    theirs, world.events.events = world.events.events, []
+    world.now += GRACE
+    await world.another().walk()
+    assert (world.put, set(world.store.held)) == ([], {"evt_1"})
+    world.events.events = theirs
+    world.now += HOUR
+    await world.walk.walk()
+    assert world.put == ["evt_1"]
+
+
 async def test_one_walks_at_a_time() -> None:
     """A worker whose turn it is not leaves the walk alone; when the one that walks is silent, the next takes over."""
     world = World()

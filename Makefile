@@ -59,7 +59,8 @@ chaos: $(READY) ## Inject every fault of the matrix into real processes; ARGS="-
 
 FAULTS := $(wildcard tests/e2e/test_fault_rows_*.py tests/e2e/test_ingress_*.py tests/integration/test_worker_*.py) \
 	tests/integration/test_stripe_outage.py tests/integration/test_dead_letters_again.py tests/integration/test_dead_letters_desk.py \
-	tests/integration/test_contracts_transport.py tests/conformance/gateway/test_stripe_gateway.py tests/e2e/test_coverage.py
+	tests/integration/test_contracts_transport.py tests/integration/test_contracts_client.py tests/e2e/test_coverage.py \
+	tests/conformance/gateway/test_stripe_gateway.py
 
 explore: $(READY) ## Go through small worlds completely: every interleaving of two workers, a crash and a lost ack
 	@$(BIN)/python -m tests.explore $(ARGS)

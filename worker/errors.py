@@ -2,7 +2,7 @@
 
 WorkerError
 ├── StoreUnavailable     the database did not answer: the message is applied later
-├── StoreUntrusted       the database's certificate is not one that we trust: no waiting mends it
+├── StoreUntrusted       the database's certificate is not one that we trust, or it refuses our login: no waiting mends it
 ├── StripeUnavailable    a payment can be found only by asking Stripe, and Stripe is down: later, uncounted
 └── StepsExhausted       a loop that should have ended did not: later, and then a person looks
 """
@@ -17,7 +17,9 @@ class StoreUnavailable(WorkerError):
 
 
 class StoreUntrusted(WorkerError):
-    """What answers at the database's address showed a certificate of an authority, or for a host, that we do not trust."""
+    """What answers at the database's address showed a certificate of an authority, or for a host, that we do not trust, or
+    does not trust us.
+    """
 
 
 class StripeUnavailable(WorkerError):

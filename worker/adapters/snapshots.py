@@ -125,13 +125,13 @@ def dispute_of(found: Json) -> DisputeFact:
 
 def _less_is_back(moves: Sequence[Json]) -> bool:
     """Whether what a dispute took has come back, and less of it. Taken back to the customer's currency by the rate of each
-    (API reference, `balance_transaction.exchange_rate`) rounding may be off by one.
+    (API reference, `balance_transaction.exchange_rate`) each may be off by what a unit of the balance is worth.
     """
     if len(moves) < 2:
         return False
     worth = [_worth(move.get("exchange_rate")) for move in moves]
     net = sum(_signed(move["amount"]) * one for move, one in zip(moves, worth, strict=True))
-    return net < (0 if set(worth) == {1} else -1)
+    return net < (0 if set(worth) == {1} else -sum(worth))
 
 
 def _worth(rate: Any) -> Fraction:

@@ -1,6 +1,7 @@
 """Tables for a terminal, of texts that came from outside."""
 
 import sys
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -43,7 +44,14 @@ def shown(cell: object) -> str:
     if cell is None:
         return ""
     text = cell.isoformat(timespec="seconds").replace("+00:00", "Z") if isinstance(cell, datetime) else str(cell)
-    return "".join(character if character.isprintable() or character == "\n" else "?" for character in text)
+    return "".join(map(_drawn, text))
+
+
+def _drawn(character: str) -> str:
+    """Every kind of space is one: amounts are written with one that does not break."""
+    if character.isprintable() or character == "\n":
+        return character
+    return " " if unicodedata.category(character) == "Zs" else "?"
 
 
 def each(found: Iterable[Payment | Unreadable], make: Callable[[Payment], Shown]) -> list[Shown | Unreadable]:

@@ -22,7 +22,7 @@ from worker.coverage import HORIZON, Coverage, Home
 from worker.jobs.coverage import Events, Homes, matched
 from worker.ops import screen
 from worker.ops.access import RATE, Access
-from worker.ops.moments import moment
+from worker.ops.moments import NoMoment, moment
 
 NAMES = {
     Home.PAYMENT: "in a payment's timeline",
@@ -54,8 +54,8 @@ def run(access: Access, chosen: argparse.Namespace) -> int:
     now = datetime.now(UTC)
     try:
         since = max(moment(chosen.since, now), now - HORIZON) if chosen.since else now - HORIZON
-    except ValueError:
-        sys.stderr.write(f"payments: {chosen.since!r} is no moment: give 2026-11-01, 2026-11-01T12:00, 36h or 7d\n")
+    except NoMoment as error:
+        sys.stderr.write(f"payments: {error}\n")
         return 2
     found = asyncio.run(_walk(access, since, now, max(1, chosen.rate)))
     if chosen.json:

@@ -21,7 +21,7 @@ from worker.adapters.proof_store import ProofStore
 from worker.adapters.spill import Spill
 from worker.ops import amounts, screen
 from worker.ops.access import RATE, Access
-from worker.ops.moments import moment
+from worker.ops.moments import NoMoment, moment
 from worker.ops.prove import OtherDeployment, Phase, Proof, prove
 
 AMOUNTS = ("here", "at Stripe", "difference")
@@ -52,8 +52,8 @@ def run(access: Access, chosen: argparse.Namespace) -> int:
     try:
         since = moment(chosen.since, now)
         until = moment(chosen.until, now) if chosen.until else now
-    except ValueError:
-        sys.stderr.write("payments: --since and --until take 2026-11-01, 2026-11-01T12:00, 36h or 30d\n")
+    except NoMoment as error:
+        sys.stderr.write(f"payments: {error}\n")
         return 2
     if until <= since:
         sys.stderr.write(

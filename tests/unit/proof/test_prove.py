@@ -421,9 +421,17 @@ def test_a_span_without_time_is_bad_usage(capsys: pytest.CaptureFixture[str], op
     assert "does not lie after --since" in printed.err
 
 
-@pytest.mark.parametrize("options", [("--since", "never"), ("--since", "1d", "--until", "2999-01-01")])
-def test_a_moment_that_is_none_is_bad_usage(capsys: pytest.CaptureFixture[str], options: tuple[str, ...]) -> None:
-    """A span that cannot be read ends the command with code 2 and a line that says what it takes."""
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--since", "never"), "'never' is no moment: give 2026-11-01, 2026-11-01T12:00, 36h or 7d"),
+        (("--since", "1d", "--until", "2999-01-01"), "'2999-01-01' lies ahead"),
+    ],
+)
+def test_a_moment_that_is_none_is_bad_usage(
+    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
+) -> None:
+    """A span that cannot be read ends the command with code 2 and a line that says what is wrong with it."""
     variables = {"MONGO_URI": "mongodb://127.0.0.1:9/", "STRIPE_SECRET_KEY": "sk_test_1"}
     assert main(["proof", *options], variables) == 2
-    assert "30d" in capsys.readouterr().err
+    assert capsys.readouterr().err == f"payments: {told}\n"

@@ -35,3 +35,16 @@ def test_a_desk_that_cannot_take_a_moment_says_so(text: str, told: str, capsys: 
         main(["dead-letters", "list", "--since", text], {})
     assert ended.value.code == 2
     assert f"argument --since: {text!r} {told}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options", [("coverage", "--since"), ("proof", "--since"), ("proof", "--since", "1d", "--until")]
+)
+@pytest.mark.parametrize(("text", "told"), [("0001-01-01T00:00+14:00", NONE_OF_OURS), ("9998-01-01", "lies ahead")])
+def test_a_walk_that_cannot_take_a_moment_says_so(
+    options: tuple[str, ...], text: str, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So it is for coverage and for a proof, before the database or Stripe is asked."""
+    variables = {"MONGO_URI": "mongodb://127.0.0.1:9/", "STRIPE_SECRET_KEY": "sk_test_1"}
+    assert main([*options, text], variables) == 2
+    assert capsys.readouterr().err == f"payments: {text!r} {told}\n"

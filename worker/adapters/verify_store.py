@@ -28,9 +28,9 @@ PARTS = (
 LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", *(field for _, field, _ in PARTS))
 AT_STRIPE = frozenset({"payment_intent_id", "latest_charge_id", "customer_id"})
 WRITTEN = frozenset({one.name for one in fields(Payment)} - {"id", "intent_id", "latest_charge_id", "customer_id"}) | {
-    *("_id", "stripe", "check_at", "unsent_at"),
+    *("_id", "stripe", "check_at", "unsent_at", "quarters"),
 }
-"""The fields that a document may have."""
+"""The fields that a document may have; `quarters` is the roll-up's own mark (stats_store.py)."""
 
 
 class VerifyStore:

@@ -159,6 +159,11 @@ def test_an_event_that_the_relay_never_finds_is_a_difference() -> None:
     assert verify(read(sent)).result is Result.EQUAL
 
 
+def test_the_mark_of_the_roll_up_is_ours() -> None:
+    """Statistics note in a payment which quarters of an hour it was counted in; no step does."""
+    assert verify(read(to_document(refunded()) | {"quarters": [NOW]})).result is Result.EQUAL
+
+
 def test_a_field_that_we_do_not_write_is_a_difference() -> None:
     """A field that no release has written is named, beside the record and in what is known of Stripe."""
     document = full()

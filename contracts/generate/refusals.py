@@ -5,7 +5,8 @@ from contracts.replies import RefusalCode
 MEANINGS: dict[RefusalCode, str] = {
     RefusalCode.INVALID: "The command breaks the contract; `field` and `message` say where and how. Fix the sender.",
     RefusalCode.ID_REUSED: "This command id was used before with another body. Use a fresh id for a new command.",
-    RefusalCode.EXPIRED: "`expires_at` had passed before anything was sent to Stripe. Issue it anew if it is still wanted.",
+    RefusalCode.EXPIRED: "`expires_at` had passed before anything was sent to Stripe, which may have been away. "
+    "Issue it anew if it is still wanted.",
     RefusalCode.UNKNOWN_PAYMENT: "There is no payment of this id.",
     RefusalCode.WRONG_STATE: "The payment is in a status that does not allow this; the reply shows it.",
     RefusalCode.UNKNOWN_CURRENCY: "Not a currency that Stripe charges.",

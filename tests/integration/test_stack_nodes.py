@@ -11,12 +11,14 @@ from pathlib import Path
 
 import aio_pika
 import pytest
+from aio_pika.exceptions import AMQPError
 from pymongo import AsyncMongoClient
 
 from sandbox.stack import CommandFailed
-from sandbox.stack.choose import PrivateBroker, PrivateDatabase, installed_server
+from sandbox.stack.choose import Broker, PrivateBroker, PrivateDatabase, installed_server
 from sandbox.stack.containers import docker_answers
 from sandbox.stack.ports import is_free
+from tests import stack_fixtures
 
 
 async def publish(url: str, queue: str, body: bytes) -> None:
@@ -44,6 +46,23 @@ async def test_a_test_gets_an_empty_vhost_of_its_own(vhost_url: str, rabbitmq_ur
     await publish(vhost_url, "q", b"here")
     assert await take(vhost_url, "q") == b"here"
     assert vhost_url != rabbitmq_url
+
+
+async def test_a_vhost_outlives_its_test_by_a_while(shared_broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A retired vhost still serves what was under way in it, and goes with a later one, or when all are cleared."""
+    vhosts = stack_fixtures.Vhosts(shared_broker)
+    early, late = vhosts.create(), vhosts.create()
+    monkeypatch.setattr(stack_fixtures, "SETTLED_S", 3.0)
+    vhosts.retire(early)
+    for url in (early, late):
+        await publish(url, "q", b"under way")
+
+    vhosts.clear()
+    monkeypatch.setattr(stack_fixtures, "SETTLED_S", 0.0)
+    vhosts.retire(late)
+    for url in (early, late):
+        with pytest.raises(AMQPError):
+            await publish(url, "q", b"too late")
 
 
 async def test_a_test_gets_an_empty_database_of_its_own(mongo_uri: str, database_name: str) -> None:

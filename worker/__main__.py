@@ -63,6 +63,7 @@ from worker.jobs.upkeep import Upkeep
 from worker.jobs.watchdog import BrokerGone, Watchdog
 from worker.ops import health, logs
 from worker.ops.metrics import WorkerMetrics
+from worker.pace import Pace
 from worker.period import Periods
 from worker.ports import Gateway, Store
 from worker.queries import Queries
@@ -258,10 +259,11 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     erasure = Erasure(store, handler, Forgetting(customers, desk), outbox)
     inbound = _inbound(chosen, handler, customers, erasure, store=store, gateway=gateway, outbox=outbox)
     consumers: list[Consumer] = []
-    outage = Outage(consumers, mongo.writable)
+    pace = Pace()
+    outage = Outage(consumers, pace, mongo.writable)
     made = (
-        *_consumers(inbound, publisher, outage, chosen.prefetch),
-        Drain(desk, publisher, now, on_outage=outage.begin),
+        *_consumers(inbound, publisher, pace, outage, chosen.prefetch),
+        Drain(desk, publisher, now, pace=pace, on_outage=outage.begin),
     )
     consumers.extend(wraps.consumer(consumer) for consumer in made)
     events = EventList(stripe.client, line, deployment=chosen.deployment, livemode=chosen.livemode)
@@ -288,7 +290,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     )
 
 
-def _consumers(inbound: Inbound, publisher: Publisher, outage: Outage, prefetch: int) -> Iterator[Consumer]:
+def _consumers(inbound: Inbound, publisher: Publisher, pace: Pace, outage: Outage, prefetch: int) -> Iterator[Consumer]:
     declared = {queue.name: queue for queue in topology.QUEUES}
     for name, apply, at_once in (
         (topology.COMMANDS_QUEUE, inbound.command, prefetch),
@@ -296,7 +298,7 @@ def _consumers(inbound: Inbound, publisher: Publisher, outage: Outage, prefetch:
         (topology.STRIPE_QUEUE, inbound.stripe, prefetch),
         (topology.QUARANTINE_QUEUE, inbound.by_origin, 1),
     ):
-        yield Consumer(declared[name], apply, publisher, prefetch=at_once, on_outage=outage.begin)
+        yield Consumer(declared[name], apply, publisher, prefetch=at_once, pace=pace, on_outage=outage.begin)
 
 
 def _inbound(

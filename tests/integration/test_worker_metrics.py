@@ -16,6 +16,7 @@ from tests.e2e.support.until import until
 from worker.adapters.query_consumer import QueryConsumer
 from worker.jobs.outage import Outage
 from worker.jobs.watchdog import Watchdog
+from worker.pace import Pace
 
 NOTICED_S = 20.0
 
@@ -85,7 +86,7 @@ async def test_a_worker_that_answers_no_queries_is_not_ready(vhost_url: str) -> 
         await transport.declare(connection)
         publisher = Publisher(connection)
         queries = QueryConsumer(no_answer, publisher, prefetch=1)
-        watchdog = Watchdog([], queries, publisher, Outage([], well))
+        watchdog = Watchdog([], queries, publisher, Outage([], Pace(), well))
         await queries.start(connection)
         assert (await watchdog.probe(well))["answering"]
         await queries.drain(grace_s=1)

@@ -27,6 +27,7 @@ from contracts.transport import MAX_PUBLISH_BYTES, Publisher, Stored, declare_qu
 from worker.customers import CustomerReport
 from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.handler import Report
+from worker.pace import Pace
 
 HANDLER_DEADLINE_S = 300
 """Far below the broker's ack timeout of 30 min, far above the slowest honest delivery (eleven calls to Stripe)."""
@@ -36,8 +37,11 @@ ERROR_TEXT_MAX = 300
 CANCEL_S = 2.0
 """A cancel waits for the broker's word, and for a connection if there is none: for ever, when the broker is down."""
 
+NO_ROOM = (Stored.NO, Stored.UNROUTABLE)
+"""A delay tier that is full, or gone, while the next longer one may take it."""
+
 UNSETTLED_PAUSE_S = 1.0
-"""When even the delay tier cannot be reached: a breath before the delivery goes back, or it would spin."""
+"""When no delay tier can be reached: a breath before the delivery goes back, or it would spin."""
 
 Apply = Callable[[AbstractIncomingMessage], Awaitable[Report | CustomerReport]]
 log = structlog.get_logger()
@@ -64,7 +68,7 @@ class Way(StrEnum):
 
 
 class Consumer:
-    """Consumes one queue. `apply` does the work; `on_outage` is called when it finds the database away.
+    """Consumes one queue. `apply` does the work, at the `pace` of all consumers; `on_outage` is told that the database is away.
 
     `settled` counts deliveries by what became of them, `busy_s` the seconds that they took together.
     """
@@ -76,12 +80,14 @@ class Consumer:
         publisher: Publisher,
         *,
         prefetch: int,
+        pace: Pace,
         on_outage: Callable[[], None],
     ) -> None:
         self._declared = queue
         self._apply = apply
         self._publisher = publisher
         self._prefetch = prefetch
+        self._pace = pace
         self._on_outage = on_outage
         self._running: set[asyncio.Task[Any]] = set()
         self.settled: Counter[Way] = Counter()
@@ -135,7 +141,8 @@ class Consumer:
         assert task is not None
         self._running.add(task)
         try:
-            await self._settle(message)
+            async with self._pace.place():
+                await self._settle(message)
         finally:
             self._running.discard(task)
 
@@ -175,6 +182,7 @@ class Consumer:
             log.exception("handler_crashed", queue=self.name)
             return await self._later(message, error, story)
         story |= _told(report)
+        self._pace.more()
         await self._ack(message)
         return Way.DONE
 
@@ -191,14 +199,19 @@ class Consumer:
         text = f"{type(error).__name__}: {error}"[:ERROR_TEXT_MAX]
         if counted and tried >= len(topology.TIERS):
             return await self._dead(message, f"given up after {tried} tries: {text}", story)
-        tier = topology.TIERS[tried if counted else min(1, len(topology.TIERS) - 1)]
+        first = tried if counted else min(1, len(topology.TIERS) - 1)
         headers = _headers(message, origin) | {
             topology.HEADER_ATTEMPT: tried + 1 if counted else tried,
             topology.HEADER_ERROR_TYPE: type(error).__name__,
             topology.HEADER_ERROR_TEXT: text,
         }
-        story |= {"tier": tier.name, "error": text}
-        return await self._move(message, Way.LATER, tier.key(origin), headers, story)
+        story["error"] = text
+        for tier in topology.TIERS[first:]:
+            story["tier"] = tier.name
+            stored = await self._publish(message, Way.LATER, tier.key(origin), headers, story)
+            if stored not in NO_ROOM:
+                break
+        return await self._after(message, Way.LATER, stored)
 
     def _origin(self, message: AbstractIncomingMessage) -> str:
         """Where it belongs. Only what is in quarantine got its header from us; a sender's would lead it elsewhere."""
@@ -221,10 +234,20 @@ class Consumer:
         headers: Mapping[str, Any],
         story: dict[str, Any],
     ) -> Way:
-        """Publish it where it goes, confirmed; only then is it ours to ack."""
+        return await self._after(message, way, await self._publish(message, way, key, headers, story))
+
+    async def _publish(
+        self,
+        message: AbstractIncomingMessage,
+        way: Way,
+        key: str,
+        headers: Mapping[str, Any],
+        story: dict[str, Any],
+    ) -> Stored | None:
+        """Publish it where it goes; None for what is too large ever to be published by us."""
         if len(message.body) > MAX_PUBLISH_BYTES:
             story["unmoved"] = "too large to publish"
-            return await self._reject(message)
+            return None
         published = await self._publisher.publish(
             topology.DEAD if way is Way.DEAD else topology.RETRY,
             key,
@@ -237,6 +260,13 @@ class Consumer:
         )
         if published.stored is not Stored.YES:
             story["unmoved"] = published.reason
+        return published.stored
+
+    async def _after(self, message: AbstractIncomingMessage, way: Way, stored: Stored | None) -> Way:
+        """Only what is stored elsewhere is ours to ack."""
+        if stored is None:
+            return await self._reject(message)
+        if stored is not Stored.YES:
             await asyncio.sleep(UNSETTLED_PAUSE_S)
             return await self._return(message)
         await self._ack(message)

@@ -20,6 +20,7 @@ from worker.adapters.letters import letter_of
 from worker.domain.record import Outcome
 from worker.errors import StoreUnavailable
 from worker.handler import Report
+from worker.pace import Pace
 
 PREFETCH = 20
 CRASHED_PAUSE_S = 60.0
@@ -38,11 +39,12 @@ class Drain(Consumer):
         publisher: Publisher,
         clock: Callable[[], datetime],
         *,
+        pace: Pace,
         on_outage: Callable[[], None],
         crashed_pause_s: float = CRASHED_PAUSE_S,
     ) -> None:
         queue = next(queue for queue in topology.QUEUES if queue.name == topology.DEAD_LETTERS_QUEUE)
-        super().__init__(queue, self._keep, publisher, prefetch=PREFETCH, on_outage=on_outage)
+        super().__init__(queue, self._keep, publisher, prefetch=PREFETCH, pace=pace, on_outage=on_outage)
         self._desk = desk
         self._clock = clock
         self._crashed_pause_s = crashed_pause_s
@@ -69,5 +71,6 @@ class Drain(Consumer):
             await asyncio.sleep(self._crashed_pause_s)
             return await self._return(message)
         story |= {"outcome": str(report.outcome), "why": report.why}
+        self._pace.more()
         await self._ack(message)
         return Way.DONE

@@ -18,28 +18,40 @@ from worker.adapters import consumer
 from worker.adapters.consumer import SUSPICIOUS_DELIVERIES, Consumer
 from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.handler import Report
+from worker.pace import FIRST, Pace
 
 QUEUE = next(queue for queue in topology.QUEUES if queue.name == topology.COMMANDS_QUEUE)
 LATER = (StoreUnavailable, StripeUnavailable, ZeroDivisionError)
 
 
 class Bench:
-    """One consumer between a broker that confirms, or does not, and a handler that ends in `error`."""
+    """A consumer between a broker that confirms, or answers `stored` (the first `times`), and a handler ending in `error`."""
 
     is_closed = False
 
-    def __init__(self, error: Exception | None = None, stored: Stored = Stored.YES) -> None:
+    def __init__(self, error: Exception | None = None, stored: Stored = Stored.YES, times: int | None = None) -> None:
         self.journal: list[str] = []
         self.reasons: list[Any] = []
+        self.pace = Pace()
         self._error = error
         self._stored = stored
+        self._times = times
+        self.keys: list[str] = []
 
     async def settle(self, *, deliveries: int = 0, apply: Callable[[Any], Awaitable[Any]] | None = None) -> None:
         """Let the consumer take one delivery."""
+        await self._consumer(apply or self._apply)._on_message(self._delivery(deliveries))
+
+    async def settle_all(self, count: int, apply: Callable[[Any], Awaitable[Any]]) -> None:
+        """Let the consumer take so many deliveries at once."""
+        made = self._consumer(apply)
+        await asyncio.gather(*(made._on_message(self._delivery(0)) for _ in range(count)))
+
+    def _consumer(self, apply: Callable[[Any], Awaitable[Any]]) -> Consumer:
         publisher: Any = self
-        made = Consumer(QUEUE, apply or self._apply, publisher, prefetch=1, on_outage=lambda: None)
+        made = Consumer(QUEUE, apply, publisher, prefetch=1, pace=self.pace, on_outage=lambda: None)
         made._tag = "tag"
-        await made._settle(self._delivery(deliveries))
+        return made
 
     def _delivery(self, deliveries: int) -> AbstractIncomingMessage:
         channel: Any = self  # a channel and its connection are asked for no more than is below
@@ -59,10 +71,12 @@ class Bench:
             raise self._error
         return Report()
 
-    async def publish(self, exchange: str, _key: str, _body: bytes, *, headers: Any, **_: Any) -> Published:
+    async def publish(self, exchange: str, key: str, _body: bytes, *, headers: Any, **_: Any) -> Published:
         self.journal.append(f"to {exchange}")
+        self.keys.append(key)
         self.reasons.append(headers.get(topology.HEADER_REASON))
-        return Published(self._stored)
+        answered = self._times is None or len(self.keys) <= self._times
+        return Published(self._stored if answered else Stored.YES)
 
     @property
     def connection(self) -> Any:
@@ -101,11 +115,30 @@ async def test_what_is_no_message_is_a_dead_letter_by_name() -> None:
 
 @pytest.mark.parametrize("stored", [Stored.NO, Stored.UNROUTABLE, Stored.UNKNOWN])
 async def test_what_is_not_confirmed_is_not_acked(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A message whose copy the broker has not confirmed goes back to its queue."""
+    """A message of which the broker has confirmed no copy goes back to its queue."""
     monkeypatch.setattr(consumer, "UNSETTLED_PAUSE_S", 0)
     bench = Bench(StoreUnavailable("why"), stored)
     await bench.settle()
-    assert bench.journal == ["applied", f"to {topology.RETRY}", "nack"]
+    assert set(bench.journal) == {"applied", f"to {topology.RETRY}", "nack"}
+    assert bench.journal[-1] == "nack"
+
+
+@pytest.mark.parametrize("stored", [Stored.NO, Stored.UNROUTABLE])
+async def test_a_tier_that_has_no_room_is_passed_over(stored: Stored) -> None:
+    """What a full or missing delay tier does not take waits in the next longer one, and counts as tried once."""
+    bench = Bench(StoreUnavailable("why"), stored, times=2)
+    await bench.settle()
+    assert bench.keys == [tier.key(QUEUE.name) for tier in topology.TIERS[:3]]
+    assert bench.journal[-1] == "ack"
+
+
+async def test_no_second_tier_is_tried_when_the_first_may_have_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A publish whose confirm is lost may be stored: the delivery goes back, and no copy to another tier."""
+    monkeypatch.setattr(consumer, "UNSETTLED_PAUSE_S", 0)
+    bench = Bench(StoreUnavailable("why"), Stored.UNKNOWN, times=1)
+    await bench.settle()
+    assert bench.keys == [topology.TIERS[0].key(QUEUE.name)]
+    assert bench.journal[-1] == "nack"
 
 
 async def test_a_cancelled_handler_settles_nothing() -> None:
@@ -118,6 +151,35 @@ async def test_a_cancelled_handler_settles_nothing() -> None:
     with pytest.raises(asyncio.CancelledError):
         await bench.settle(apply=cancelled)
     assert bench.journal == []
+
+
+class Waking:
+    """A database that has just come up: it stands so many at once as it has served, and a few."""
+
+    def __init__(self) -> None:
+        self.served = self.inside = 0
+
+    async def apply(self, _: AbstractIncomingMessage) -> Report:
+        self.inside += 1
+        try:
+            await asyncio.sleep(0.001)
+            if self.inside > self.served + FIRST:
+                raise StoreUnavailable("too much at once")
+            self.served += 1
+        finally:
+            self.inside -= 1
+        return Report()
+
+
+@pytest.mark.parametrize(("slowly", "sent_away"), [(False, True), (True, False)])
+async def test_after_an_outage_no_message_is_sent_away(*, slowly: bool, sent_away: bool) -> None:
+    """A database that stands little at first is given little: nobody walks through the delay tiers for it."""
+    bench = Bench()
+    if slowly:
+        bench.pace.start()
+    await bench.settle_all(100, Waking().apply)
+    assert (f"to {topology.RETRY}" in bench.journal) is sent_away
+    assert bench.journal.count("ack") == 100
 
 
 async def test_what_comes_back_too_often_is_put_apart_untried() -> None:

@@ -158,8 +158,7 @@ class Account:
         """An operator cancels at Stripe, or an authorization expires."""
         held = self.intents[intent_id]
         assert held.status in CANCELABLE
-        held.reason = "expired"
-        self._move(held, Status.CANCELED)
+        self._end(held, "expired")
 
     def taken(self, payment_id: str) -> int:
         """The ledger: how much Stripe has taken for a payment."""
@@ -189,6 +188,14 @@ class Account:
             self._move(held, Status.SUCCEEDED)
         else:  # also when nothing is left: only a final capture, or time, ends it
             self._tell(held, "amount_capturable_updated")
+
+    def _end(self, held: Held, reason: str) -> None:
+        """What is held is released. An intent of which a part was captured has succeeded with that part."""
+        if held.received:
+            self._capture_of(held, 0, final=True)
+            return
+        held.reason = reason
+        self._move(held, Status.CANCELED)
 
     def _refund_of(self, held: Held, amount: int, metadata: dict[str, str], reason: str | None) -> HeldRefund:
         """Most cards' refunds succeed at once, a debit's when the bank has taken it."""

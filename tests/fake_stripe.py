@@ -75,6 +75,8 @@ class FakeStripe(Account):
     def __init__(self) -> None:
         super().__init__()
         self._kept: dict[str, Kept] = {}
+        self.done: set[str] = set()
+        """The keys under which something was done, whether or not the answer got through."""
 
     def perform(self, call: Call, now: datetime, fault: Fault = Fault.NONE) -> Said:
         """Carry out one request under its key, with at most one fault."""
@@ -132,6 +134,8 @@ class FakeStripe(Account):
             Operation.ACCEPT: self._accept,
         }
         said = work[call.operation](call, now)
+        if said.result is Result.DONE:
+            self.done.add(call.key)
         self._kept[call.key] = Kept(terms, now, said if keep else None)
         return said
 
@@ -184,8 +188,7 @@ class FakeStripe(Account):
         held = self.intents[call.intent_id or ""]
         if held.status not in CANCELABLE:
             return _conflict(held)
-        held.reason = call.params["cancellation_reason"]
-        self._move(held, Status.CANCELED)
+        self._end(held, call.params["cancellation_reason"])
         return Said(Result.DONE, held.snapshot())
 
     def _capture(self, call: Call, _now: datetime) -> Said:

@@ -25,8 +25,8 @@ def possible(stripe: FakeStripe, held: Held, chance: random.Random, now: datetim
     """What can happen, by Stripe's own rules."""
     acts: list[Act] = []
     if held.capturable:
-        amount = chance.randint(1, held.capturable)
-        acts.append(lambda: stripe.capture(held.id, amount))
+        amount, final = chance.randint(1, held.capturable), not held.several or chance.random() < 0.5
+        acts.append(lambda: stripe.capture(held.id, amount, final=final))
     if not held.received:
         return acts
     if held.left:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from contracts.events import Case
 from contracts.views import RefundStatus
 from tests.fake_stripe import FakeStripe
+from worker.domain.calls import CONFLICT
 from worker.domain.messages import Cancel
-from worker.domain.record import FINAL, Payment, Status
+from worker.domain.record import FINAL, CallState, Operation, Payment, Status
 
 HAPPENED = {
     "requires_action": Status.REQUIRES_ACTION,
@@ -19,7 +20,7 @@ HAPPENED = {
 """Events, and the status that an intent comes into when they happen."""
 
 
-EXPECTED_REVIEWS = {None, "orphan_left", "refund_refused", *Case}
+EXPECTED_REVIEWS = {None, "orphan_left", "refund_refused", "capture_unclear", *Case}
 """Reasons for a person to look that a world without our own bugs can have."""
 
 
@@ -77,6 +78,14 @@ def assert_money_told(payment: Payment, stripe: FakeStripe) -> None:
         assert all(refund.stripe_id or not refund.under_way for refund in payment.refunds), "P5: a reservation left"
 
 
+def assert_told_what_was_done(payment: Payment, stripe: FakeStripe) -> None:
+    """A confirm or capture is told as Stripe did it under its key, unless it was settled without Stripe's answer."""
+    for call in payment.calls:
+        if call.operation in {Operation.CONFIRM, Operation.CAPTURE} and call.settle in {None, CONFLICT}:
+            told = call.state is CallState.DONE
+            assert told == (call.key in stripe.done), f"{call.key} told as {call.state}"
+
+
 def assert_announced_has_happened(payment: Payment, stripe: FakeStripe) -> None:
     """No fact is announced more often than it happened at Stripe, and nothing waits for a person without a cause."""
     types = [event.type.removeprefix("payment.") for event in payment.events]
@@ -104,5 +113,6 @@ def assert_settled(payment: Payment, stripe: FakeStripe) -> None:
     assert payment.head is None, "P5: an open call"
     assert payment.read_at is None, "P5: an owed read"
     assert payment.status in FINAL or payment.check_at is not None, "P5: nobody looks"
+    assert_told_what_was_done(payment, stripe)
     assert_money_told(payment, stripe)
     assert agrees(payment, stripe), f"P3: {payment} against {stripe.of(payment.id)}"

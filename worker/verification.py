@@ -1,7 +1,8 @@
 """Whether a stored payment is what its steps make of it: each input goes through `decide` again, with its moment as the clock.
 
 Pure. What no decision depends on is not kept with the inputs (domain/inputs.py) and is not compared. A payment that began
-under a release that kept no steps is unverifiable: nothing is claimed of it.
+under a release that kept no steps is unverifiable: nothing is claimed of it. So is one that differs, if another release
+decided some of its steps by other rules (inputs.py, RULES).
 """
 
 from collections import Counter
@@ -19,7 +20,7 @@ from contracts.events import Case
 from worker.adapters.documents import Document, plain, to_the_millisecond
 from worker.adapters.readable import Unreadable
 from worker.domain import policy
-from worker.domain.inputs import LIVE_ELSEWHERE, PAID_ELSEWHERE, STRANGER, UNKEPT
+from worker.domain.inputs import LIVE_ELSEWHERE, PAID_ELSEWHERE, RULES, STRANGER, UNKEPT
 from worker.domain.messages import Create, Message
 from worker.domain.payment import decide
 from worker.domain.policy import Course, Policy
@@ -38,6 +39,7 @@ _NAMED_BY = ("message_id", "sequence", "case", "id")
 _LISTS = ("attempts", "refunds", "disputes", "reviews", "concerns", "calls", "timeline", "events")
 
 NOT_KEPT = "its steps are not on record: an older release made them"
+OTHER_RULES = "it differs, and another release decided some of its steps by other rules"
 NOT_READ = "in words that this release does not know"
 STEP = "a step"
 """Stands for what a lost step was: nobody knows it."""
@@ -99,10 +101,14 @@ def verify(stored: Stored | Unreadable) -> Verified:
         broken = Difference("document", stored.why, None)
         return Verified(stored.payment_id, Result.DIFFERENT, differences=(broken,))
     try:
-        return _verified(stored)
+        found = _verified(stored)
     except Exception as error:  # noqa: BLE001 - a step that cannot be repeated is a finding; the other payments go on
         broken = Difference("inputs", "decided", f"cannot be decided again: {type(error).__name__}")
-        return Verified(stored.payment.id, Result.DIFFERENT, len(stored.payment.inputs), differences=(broken,))
+        found = Verified(stored.payment.id, Result.DIFFERENT, len(stored.payment.inputs), differences=(broken,))
+    other_rules = any(one.rules != RULES for one in stored.payment.inputs)
+    if found.steps and found.result is Result.DIFFERENT and other_rules:
+        return replace(found, result=Result.UNVERIFIABLE, why=OTHER_RULES)
+    return found
 
 
 def _verified(stored: Stored) -> Verified:

@@ -157,6 +157,22 @@ ASKING = (
         tests=(f"{WORKER}/test_core_answers.py::test_a_conflict_is_read_and_the_truth_applied",),
     ),
     Safeguard(
+        name="nothing was done under a key in conflict",
+        promise="Rule 18: a capture that Stripe refused is not told as done because somebody else has captured",
+        file="worker/domain/settling.py",
+        old="            return not conflict and _captured_as_asked(payment, head)\n",
+        new="            return _captured_as_asked(payment, head)\n",
+        tests=(f"{WORKER}/test_core_dashboard.py::test_a_capture_that_came_second_is_refused",),
+    ),
+    Safeguard(
+        name="only what was asked for is ours",
+        promise="Rule 17: a capture without an answer is told as done only if just its money was taken",
+        file="worker/domain/settling.py",
+        old="    return payment.captured - head.base == _asked(payment, head) and _ended_as_asked(payment, head)\n",
+        new="    return payment.captured > head.base\n",
+        tests=(f"{WORKER}/test_core_dashboard.py::test_a_capture_without_an_answer_is_compared",),
+    ),
+    Safeguard(
         name="unlisted answers wait for a person",
         promise="P9: what no rule covers moves no money and is shown to somebody",
         file=ANSWERS,

@@ -184,7 +184,7 @@ class World:
 
     def _money(self) -> None:
         """Something happens to money at Stripe without us."""
-        held = [held for held in self.stripe.intents.values() if held.received]
+        held = [held for held in self.stripe.intents.values() if held.received or held.capturable]
         if held:
             happens(self.stripe, self.chance.random.choice(held), self.chance.random, self.clock())
 

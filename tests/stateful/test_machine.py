@@ -16,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from contracts.commands import CaptureMethod, Resolution
 from contracts.replies import Verdict
 from tests.fake_account import CANCELABLE, METHODS
+from tests.fake_money import Held
 from tests.fake_stripe import Fault
 from tests.outside import happens
 from tests.promises import assert_announced_has_happened, assert_money_moves_once, assert_settled
@@ -215,12 +216,15 @@ class Machine(RuleBasedStateMachine):
         elif held.status in CANCELABLE and good:
             stripe.release(held.id)
 
-    @precondition(lambda self: any(held.received for held in self.world.stripe.intents.values()))
+    @precondition(lambda self: self._with_money())
     @rule(which=st.integers(0, 1000), seed=st.integers(0, 1000))
     def something_happens_to_the_money(self, which: int, seed: int) -> None:
-        """A refund in the dashboard, a bank's answer, a dispute and its end, a sign of fraud."""
-        paid = [held for held in self.world.stripe.intents.values() if held.received]
-        happens(self.world.stripe, paid[which % len(paid)], random.Random(seed), self.world.now)
+        """A capture or refund in the dashboard, a bank's answer, a dispute and its end, a sign of fraud."""
+        held = self._with_money()
+        happens(self.world.stripe, held[which % len(held)], random.Random(seed), self.world.now)
+
+    def _with_money(self) -> list[Held]:
+        return [held for held in self.world.stripe.intents.values() if held.received or held.capturable]
 
     @precondition(lambda self: self.world.store)
     @rule(

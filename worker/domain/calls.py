@@ -30,6 +30,9 @@ from worker.domain.step import Step
 OWN = "~auto-"
 """Prefix of our own cancels' ids, which no sender may use; the counter behind it rises when the previous one is settled."""
 
+OWN_SAYS = "abandoned"
+"""What our own cancels tell Stripe, whatever their reason."""
+
 OWN_REFUND = "~refund-"
 """Prefix of the names of refunds that no command names."""
 
@@ -162,7 +165,7 @@ def give_up(step: Step, why: str) -> None:
             id=call_id,
             operation=Operation.CANCEL,
             key=f"{payment.id}:{Operation.CANCEL}:{call_id}",
-            params={"cancellation_reason": "abandoned"},
+            params={"cancellation_reason": OWN_SAYS},
             own_reason=why,
             issued_at=step.now,
             intent_id=payment.intent_id,
@@ -302,7 +305,7 @@ def _moot_refund(payment: Payment, call: Call) -> tuple[bool, Refused | None]:
     if payment.needs_review and call.id.startswith(OWN_REFUND):
         return True, Refused(RefusalCode.NEEDS_REVIEW, f"the payment waits for a person: {payment.needs_review}")
     if own.amount > _left_for(payment, own):
-        return True, _too_much(payment, own)
+        return True, too_much(payment, own)
     return False, None
 
 
@@ -312,7 +315,8 @@ def _left_for(payment: Payment, own: Refund) -> int:
     return max(0, payment.captured - others - payment.disputed)
 
 
-def _too_much(payment: Payment, own: Refund) -> Refused:
+def too_much(payment: Payment, own: Refund) -> Refused:
+    """More than can still be given back."""
     return Refused(RefusalCode.NOT_REFUNDABLE, f"{_left_for(payment, own)} can still be refunded", "data.amount")
 
 
@@ -352,36 +356,6 @@ def tick(step: Step) -> None:
         elif payment.read_at is None:
             step.why = "no news for long: read"
             step.change(read_at=now)
-
-
-def took_effect(step: Step, head: Call) -> bool:
-    """Whether what was read says that a call took effect."""
-    payment = step.known
-    dispute = payment.dispute(head.about)
-    match head.operation:
-        case Operation.CONFIRM:
-            undone = {Status.REQUIRES_PAYMENT_METHOD, Status.REQUIRES_CONFIRMATION, Status.CANCELED}
-            return payment.status not in undone
-        case Operation.CAPTURE:
-            return payment.captured > head.base
-        case Operation.REFUND:
-            refund = payment.refund(head.about)
-            return refund is not None and refund.stripe_id is not None
-        case Operation.ACCEPT:
-            return dispute is not None and not dispute.open
-        case Operation.EVIDENCE:
-            return dispute is not None and dispute.submitted and bool(head.params.get("submit"))
-    return payment.status is Status.CANCELED
-
-
-def not_done(step: Step, head: Call) -> Refused:
-    """How a call is refused that did not take effect at Stripe."""
-    if head.settle != CONFLICT:
-        return Refused(RefusalCode.PROVIDER_ERROR, "Stripe did not carry it out: try again")
-    own = step.known.refund(head.about) if head.operation is Operation.REFUND else None
-    if own is not None:
-        return _too_much(step.known, own)
-    return Refused(RefusalCode.WRONG_STATE, f"the payment is {step.status}")
 
 
 def told_recorded(call: Call, wants_secret: bool) -> Told:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from contracts import events
-from worker.domain import calls, limits, reservation
+from worker.domain import calls, limits, reservation, settling
 from worker.domain.announce import attempt_view
 from worker.domain.effects import Ensure, Read
 from worker.domain.messages import Answer
@@ -55,7 +55,7 @@ def settle_by_truth(step: Step) -> None:
     """Close a head that waited for a read, by what was read."""
     head = step.known.head
     if head is not None and head.settle is not None:
-        close(step, head, None if calls.took_effect(step, head) else calls.not_done(step, head))
+        close(step, head, settling.outcome(step, head))
 
 
 def fail(step: Step, call: Call, refused: Refused, code: str) -> None:

@@ -27,7 +27,7 @@ def born(step: Step, intent_id: str) -> None:
 
 def move(step: Step, intent: Intent) -> None:
     """Take over an intent's status, and what it carries: a decline, a charge, the money received."""
-    was = step.status
+    was, taken = step.status, step.known.captured
     fresh = decline_of(step, intent)
     step.change(latest_charge_id=intent.latest_charge_id or step.known.latest_charge_id)
     charge_facts(step, intent.charge)
@@ -52,9 +52,8 @@ def move(step: Step, intent: Intent) -> None:
         came_back(step, intent.decline)
     if intent.status is Status.REQUIRES_CAPTURE and step.known.capture_before is None:
         step.change(poll_at=step.now + limits.SOON)
-    _close_capture(step)
     _compare(step, intent)
-    if intent.status is Status.SUCCEEDED and any(_unwanted(call) for call in step.known.calls):
+    if intent.status is Status.SUCCEEDED and any(_unwanted(step, call, taken) for call in step.known.calls):
         concerns.raise_money(step, Case.PAID_AFTER_CANCEL, "paid while a cancel was on its way")
     _enough(step)
 
@@ -65,22 +64,18 @@ def _more_of_the_same(step: Step, intent: Intent, *, fresh: bool) -> None:
         step.change(captured=intent.amount_received)
         step.why = f"{intent.amount_received} captured"
         step.announce(events.PaymentCaptured)
-        _close_capture(step)
     elif not fresh and step.why != "created at Stripe":
         step.stale(f"is {step.status} already")
     _compare(step, intent)
 
 
-def _close_capture(step: Step) -> None:
-    """A capture that took effect is done, whoever tells of it first."""
-    head = step.known.head
-    if head and head.operation is Operation.CAPTURE and head.sends and calls.took_effect(step, head):
-        step.close(head, None)
+def _unwanted(step: Step, call: Call, taken: int) -> bool:
+    """Whether money came after a cancel of somebody else's than ours, that has not been settled.
 
-
-def _unwanted(call: Call) -> bool:
-    """A cancel of somebody else's than ours, that has not been settled."""
-    return call.open and call.operation is Operation.CANCEL and call.own_reason is None
+    The end of a payment of which a part was captured before is no money: the cancel has released the rest.
+    """
+    wanted = call.open and call.operation is Operation.CANCEL and call.own_reason is None
+    return wanted and step.known.captured > (call.base if call.sends else taken)
 
 
 def charge_facts(step: Step, charge: Charge | None) -> None:
@@ -228,14 +223,16 @@ def _compare(step: Step, intent: Intent) -> None:
 
 
 def cancel_reason(step: Step, intent: Intent) -> str:
-    """Why it was canceled: our own reason, else what Stripe recorded."""
+    """Why it was canceled: what Stripe recorded; our own reason, if that is what our own cancel has told Stripe."""
     sent = [call for call in step.known.calls if call.operation is Operation.CANCEL and call.sends]
-    if sent and sent[-1].own_reason:
+    recorded = intent.cancellation_reason
+    if sent and sent[-1].own_reason and recorded in {None, calls.OWN_SAYS}:
         return sent[-1].own_reason
-    return intent.cancellation_reason or "canceled_at_stripe"
+    return recorded or "canceled_at_stripe"
 
 
 def _close_cancel(step: Step) -> None:
+    """A cancel wants the payment canceled, and it is, whoever did it: later it would be accepted, too."""
     head = step.known.head
     if head and head.operation is Operation.CANCEL and head.sends:
         step.close(head, None)

@@ -94,7 +94,7 @@ class Call:
     `sends` says when each send began, oldest first, without those that were held back and only counted (`held_back`);
     `due_at` when the sweeper looks at it. `settle` means: never send
     again, find out by reading, because of this. `intent_id` is whom it addresses, stored before the first send; `about`
-    the refund or dispute that it is for. `base` is what had been captured when a capture was first sent. `params` are
+    the refund or dispute that it is for. `base` is what had been captured when it was first sent. `params` are
     exact until the call is closed; then what is personal in them is forgotten.
     """
 
@@ -163,6 +163,7 @@ class Input:
     """What one committed decision was made from, so that it can be made again (inputs.py).
 
     `version` is the record's before it, OPENING when there was none; `around` names what the decision was told beside.
+    `rules` says which rules decided.
     """
 
     at: datetime
@@ -171,6 +172,7 @@ class Input:
     message: dict[str, Any] = field(default_factory=dict)
     around: tuple[str, ...] = ()
     policy: dict[str, Any] = field(default_factory=dict)
+    rules: int = 0
 
 
 OPENING = -1

@@ -247,6 +247,7 @@ class Step:
             message=inputs.kept(self.message),
             around=tuple(name for name, so in around.items() if so),
             policy=inputs.terms(self.policy) if self.strange or self.known.concerns != concerns else {},
+            rules=inputs.RULES,
         )
 
     def _keep_looking(self) -> None:

@@ -93,6 +93,27 @@ async def test_what_was_captured_behind_our_back_is_a_conflict(subject: Subject)
     assert refusal(answer) == WRONG_STATE
 
 
+@pytest.mark.parametrize("again", ["capture", "cancel"])
+async def test_the_conflict_stays_under_its_key(subject: Subject, again: str) -> None:
+    """What came after a capture in the dashboard gets the same conflict on every repeat: nothing is done under that key."""
+    payment = await held(subject)
+    subject.stripe.capture(intent_of(payment), 700)
+    payment, call = asked(payment, capture() if again == "capture" else cancel())
+    answers = [await subject.gateway.send(call, payment, 0) for _ in range(2)]
+    assert [refusal(answer) for answer in answers] == [WRONG_STATE, WRONG_STATE]
+    assert [answer.replayed for answer in answers] == [False, True]
+    assert (await read(subject, payment)).intent.amount_received == 700
+
+
+async def test_a_cancel_after_a_part_ends_in_success(subject: Subject) -> None:
+    """A cancel of what is left of several captures releases it: the payment has succeeded with what was taken."""
+    payment, _ = await sent(subject, await held(subject, several=True), capture(amount=500, final=False))
+    _, answer = await sent(subject, payment, cancel())
+    assert answer.intent is not None
+    assert (answer.result, answer.intent.status) == (Result.DONE, Status.SUCCEEDED)
+    assert answer.intent.amount_received == 500
+
+
 async def as_if_held(subject: Subject, status: Status) -> Payment:
     """A payment in this status at Stripe, of which we believe that its money is held."""
     match status:

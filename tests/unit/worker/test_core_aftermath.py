@@ -53,16 +53,15 @@ def test_late_money_on_a_tombstone_has_stripes_terms() -> None:
     assert (body["amount"], body["currency"], body["captured"]) == (AMOUNT, "eur", AMOUNT)
 
 
-def test_a_webhook_settles_a_capture_before_its_answer() -> None:
-    """The requester of a capture hears that it is done from whichever comes first, once."""
+def test_a_webhook_before_the_answer_to_a_capture() -> None:
+    """A webhook that overtakes a capture's answer announces the money, and the answer tells the requester, each once."""
     made = Story().reach(Status.REQUIRES_CAPTURE, CaptureMethod.MANUAL)
     made.tell(capture())
-    call = made.head
-    decision = made.tell(seen(Status.SUCCEEDED))
+    assert made.tell(seen(Status.SUCCEEDED)).told == ()
+    decision = made.answer(Result.DONE, Status.SUCCEEDED)
     assert [(told.command_id, told.verdict) for told in decision.told] == [("capture-1", Verdict.ACCEPTED)]
-    assert made.record.head is None
-    late = made.answer(Result.DONE, Status.SUCCEEDED, call=call)
-    assert not late.events
+    assert not decision.events
+    assert event_types(made.record).count("succeeded") == 1
 
 
 def test_a_name_that_is_not_ours_takes_no_refund_away() -> None:

@@ -22,12 +22,12 @@ from tests.unit.worker.making import (
 from worker.adapters.documents import from_document, to_document
 from worker.adapters.readable import Unreadable
 from worker.adapters.verify_store import stored
-from worker.domain.inputs import UNKEPT
+from worker.domain.inputs import RULES, UNKEPT
 from worker.domain.messages import Tick
 from worker.domain.payment import decide
 from worker.domain.policy import COURSES, Course, Policy
 from worker.domain.record import Payment, Status
-from worker.verification import NOT_KEPT, NOT_READ, Result, Stored, Verified, verify
+from worker.verification import NOT_KEPT, NOT_READ, OTHER_RULES, Result, Stored, Verified, verify
 
 
 def read(document: dict[str, Any]) -> Stored:
@@ -261,6 +261,37 @@ def test_an_input_that_was_changed_is_found() -> None:
     foreign = replace(payment.inputs[1], message=payment.inputs[1].message | {"call_id": "another"})
     (broken,) = verified(replace(payment, inputs=(payment.inputs[0], foreign, *payment.inputs[2:]))).differences
     assert broken.field == "inputs"
+
+
+def by_other_rules(payment: Payment, rules: int) -> Payment:
+    """The payment as if another release had decided its last step."""
+    return replace(payment, inputs=(*payment.inputs[:-1], replace(payment.inputs[-1], rules=rules)))
+
+
+@pytest.mark.parametrize("rules", [0, RULES + 1])
+def test_a_step_by_other_rules_is_no_difference(rules: int) -> None:
+    """A payment that differs is not called wrong if another release, older or newer, decided one of its steps."""
+    payment = by_other_rules(refunded(), rules)
+    assert verified(payment).result is Result.EQUAL
+    altered = verified(replace(payment, captured=payment.captured + 1))
+    assert (altered.result, altered.why) == (Result.UNVERIFIABLE, OTHER_RULES)
+    broken = replace(payment.inputs[1], message=payment.inputs[1].message | {"call_id": "another"})
+    odd = verified(replace(payment, inputs=(payment.inputs[0], broken, *payment.inputs[2:])))
+    assert (odd.result, odd.why) == (Result.UNVERIFIABLE, OTHER_RULES)
+
+
+def test_a_lost_step_is_a_difference_by_any_rules() -> None:
+    """That a step is gone needs no replay to be seen: other rules excuse none."""
+    assert verified(without(by_other_rules(refunded(), 0), 1)).result is Result.DIFFERENT
+
+
+def test_an_input_without_rules_is_of_an_older_release() -> None:
+    """A document whose inputs do not say by which rules they were decided is read, and counts as decided by others."""
+    document = to_document(refunded())
+    assert {one.pop("rules") for one in document["inputs"]} == {RULES}
+    assert verify(read(document)).result is Result.EQUAL
+    document["captured"] += 1
+    assert verify(read(document)).why == OTHER_RULES
 
 
 def test_an_erased_payment_is_still_proven() -> None:

@@ -24,6 +24,10 @@ EXPECTED_REVIEWS = {None, "orphan_left", "refund_refused", "capture_unclear", *C
 """Reasons for a person to look that a world without our own bugs can have."""
 
 
+ANSWERED = {Operation.CONFIRM, Operation.CAPTURE, Operation.EVIDENCE, Operation.ACCEPT}
+"""What Stripe's answer alone settles. A cancel is done whoever did it; a create and a refund bear our name."""
+
+
 def assert_money_moves_once(payments: Sequence[Payment], stripe: FakeStripe) -> None:
     """P1, for the payments of one order."""
     for payment in payments:
@@ -79,9 +83,9 @@ def assert_money_told(payment: Payment, stripe: FakeStripe) -> None:
 
 
 def assert_told_what_was_done(payment: Payment, stripe: FakeStripe) -> None:
-    """A confirm or capture is told as Stripe did it under its key, unless it was settled without Stripe's answer."""
+    """What only Stripe's answer settles is told as Stripe did it under its key, unless there was no answer for good."""
     for call in payment.calls:
-        if call.operation in {Operation.CONFIRM, Operation.CAPTURE} and call.settle in {None, CONFLICT}:
+        if call.operation in ANSWERED and call.settle in {None, CONFLICT}:
             told = call.state is CallState.DONE
             assert told == (call.key in stripe.done), f"{call.key} told as {call.state}"
 

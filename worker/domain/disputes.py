@@ -14,7 +14,6 @@ from worker.domain.announce import dispute_view
 from worker.domain.facts import DisputeFact
 from worker.domain.messages import Accept, DisputeSeen, Evidence
 from worker.domain.parts import ANSWERABLE, DISPUTE_RANK, FUNDS_RANK, Dispute
-from worker.domain.record import Operation
 from worker.domain.step import Step
 
 
@@ -124,7 +123,6 @@ def _moved(step: Step, known: Dispute, fact: DisputeFact, *, truth: bool) -> Non
     step.announce(kind, dispute=dispute_view(moved))
     if (known.status, known.funds) != (moved.status, moved.funds):
         _partly(step, fact)
-    _close(step, moved)
 
 
 def _partly(step: Step, fact: DisputeFact) -> None:
@@ -136,17 +134,6 @@ def _partly(step: Step, fact: DisputeFact) -> None:
 def put(step: Step, dispute: Dispute) -> None:
     step.change(disputes=tuple(dispute if other.id == dispute.id else other for other in step.known.disputes))
     step.recount()
-
-
-def _close(step: Step, dispute: Dispute) -> None:
-    """An answer of ours that took effect is done, whoever tells of it first."""
-    head = step.known.head
-    if head is None or head.about != dispute.id or not head.sends:
-        return
-    accepted = head.operation is Operation.ACCEPT and not dispute.open
-    answered = head.operation is Operation.EVIDENCE and head.params.get("submit") and dispute.submitted
-    if accepted or answered:
-        step.close(head, None)
 
 
 def tell_deadlines(step: Step) -> None:

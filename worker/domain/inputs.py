@@ -25,7 +25,7 @@ Whether a create is by the payment's own user does matter: STRANGER says so.
 
 RULES = 1
 """Raised with every release that would decide a recorded step otherwise than the one before: `payments verify` then says so
-of what differs. Before 1, news of any capture settled a capture of ours."""
+of what differs. Before 1, news of any capture settled a capture of ours, and so with disputes."""
 
 PAID_ELSEWHERE = "paid_elsewhere"
 LIVE_ELSEWHERE = "live_elsewhere"

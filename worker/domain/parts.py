@@ -36,6 +36,8 @@ DISPUTE_RANK = {
 CLOSED = frozenset(
     {DisputeStatus.WARNING_CLOSED, DisputeStatus.PREVENTED, DisputeStatus.WON, DisputeStatus.LOST},
 )
+GIVEN_UP = frozenset({DisputeStatus.WARNING_CLOSED, DisputeStatus.LOST})
+"""What accepting a dispute makes of it."""
 ANSWERABLE = frozenset({DisputeStatus.WARNING_NEEDS_RESPONSE, DisputeStatus.NEEDS_RESPONSE})
 HOLDS_MONEY = frozenset({DisputeStatus.NEEDS_RESPONSE, DisputeStatus.UNDER_REVIEW, DisputeStatus.LOST})
 """An inquiry takes no money yet; a dispute takes it at once, and only a won one gives it back."""

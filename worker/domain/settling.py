@@ -6,6 +6,7 @@ else has done. Without an answer that is ours which is as it was asked for. Sour
 
 from contracts.replies import RefusalCode
 from worker.domain import calls, watch
+from worker.domain.parts import GIVEN_UP
 from worker.domain.record import FINAL, Call, Operation, Payment, Refused, Status
 from worker.domain.step import Step
 
@@ -41,7 +42,7 @@ def _took_effect(payment: Payment, head: Call) -> bool:
             refund = payment.refund(head.about)
             return refund is not None and refund.stripe_id is not None
         case Operation.ACCEPT:
-            return dispute is not None and not dispute.open
+            return dispute is not None and dispute.status in GIVEN_UP
         case Operation.EVIDENCE:
             return dispute is not None and dispute.submitted and bool(head.params.get("submit"))
     released = payment.status is Status.SUCCEEDED and payment.captured == head.base  # of a part was captured before
@@ -72,6 +73,9 @@ def _not_done(step: Step, head: Call) -> Refused:
     own = payment.refund(head.about) if head.operation is Operation.REFUND else None
     if own is not None and conflict:
         return calls.too_much(payment, own)
+    dispute = payment.dispute(head.about)
+    if dispute is not None and not dispute.open:
+        return Refused(RefusalCode.DISPUTE_CLOSED, f"the dispute is {dispute.status}")
     of_intent = head.operation in {Operation.CONFIRM, Operation.CAPTURE, Operation.CANCEL}
     if conflict or (of_intent and payment.status in FINAL):
         return Refused(RefusalCode.WRONG_STATE, f"the payment is {payment.status}")

@@ -6,15 +6,18 @@ import pytest
 
 from contracts.commands import CaptureMethod
 from contracts.replies import RefusalCode
-from contracts.views import RefundStatus
+from contracts.views import DisputeStatus, RefundStatus
 from tests.unit.worker.making import (
     AMOUNT,
     Story,
+    accept,
     cancel,
     capture,
     charge_failed,
     codes,
     confirm,
+    dispute_fact,
+    dispute_seen,
     event_types,
     held,
     last_body,
@@ -293,3 +296,32 @@ def test_a_capture_that_waits_for_its_answer_holds_up_no_money() -> None:
     assert isinstance(sent, Send)
     assert sent.call.operation is Operation.REFUND
     assert made.record.check_at == made.now + limits.SEND_GRACE
+
+
+@pytest.mark.parametrize("ended", [DisputeStatus.LOST, DisputeStatus.WON])
+def test_the_end_of_a_dispute_settles_no_accept(ended: DisputeStatus) -> None:
+    """A dispute that the bank ended while we give it up was not given up by us: Stripe's answer to ours says so."""
+    made = paid()
+    made.tell(dispute_seen(dispute_fact()))
+    made.tell(accept())
+    assert codes(made.tell(dispute_seen(dispute_fact(ended)))) == {}
+    refused = made.answer(Result.REFUSED, problem=problem("http_400"))
+    assert codes(refused) == {"accept-1": RefusalCode.PROVIDER_REFUSED}
+
+
+@pytest.mark.parametrize(
+    ("ended", "code"),
+    [
+        (DisputeStatus.LOST, None),
+        (DisputeStatus.WON, RefusalCode.DISPUTE_CLOSED),
+        (DisputeStatus.NEEDS_RESPONSE, RefusalCode.PROVIDER_ERROR),
+    ],
+)
+def test_an_accept_without_an_answer(ended: DisputeStatus, code: RefusalCode | None) -> None:
+    """An accept whose answer is lost for good is done if the dispute is lost; one that was won nobody has given up."""
+    made = paid()
+    made.tell(dispute_seen(dispute_fact()))
+    made.tell(accept())
+    never_answered(made)
+    settled = made.read(SUCCEEDED, ledger=Ledger((), (dispute_fact(ended),)))
+    assert codes(settled) == {"accept-1": code}

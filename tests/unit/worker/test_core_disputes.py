@@ -372,11 +372,12 @@ def test_evidence_that_is_only_saved_can_be_changed() -> None:
     assert made.head.params["submit"] is True
 
 
-def test_a_webhook_of_the_answer_closes_its_call() -> None:
-    """The dispute's own news of submitted evidence settles the call that submitted it, and tells the requester."""
+def test_news_of_evidence_leaves_its_call_to_the_answer() -> None:
+    """Submitted evidence may be somebody else's: the call that submits ours waits for Stripe's own answer."""
     made = disputed()
     made.tell(evidence())
-    decision = hear(made, REVIEWED, submitted=True)
+    assert verdicts(hear(made, REVIEWED, submitted=True)) == {}
+    decision = made.answer(Result.DONE, dispute=dispute_fact(REVIEWED, submitted=True))
     assert verdicts(decision) == {"evidence-1": Verdict.ACCEPTED}
     assert made.record.head is None
 

@@ -19,8 +19,7 @@ from worker.ports import Mark, Store
 
 SOURCE = "payments"
 FLUSH_S = 0.2
-"""How long marks gather before they are written together, one write per payment. The event is out already; only the note
-that it is waits."""
+"""How long marks gather before they are written together. The event is out already; only the note that it is waits."""
 
 MAX_BATCH = 200
 SLOW_S = 1.0

@@ -14,7 +14,7 @@ from worker.jobs.coverage import Gap, Progress
 
 
 class MemoryCoverage:
-    """See jobs.coverage.CoverageStore. Passes the real one's conformance suite."""
+    """See jobs.coverage.CoverageStore: that of one mode. Passes the real one's conformance suite."""
 
     def __init__(self, payments: MemoryStore, customers: MemoryCustomerStore) -> None:
         self._payments = payments
@@ -54,9 +54,6 @@ class MemoryCoverage:
     async def close(self, event_ids: Iterable[str]) -> None:
         for name in list(event_ids):
             self.held.pop(name, None)
-
-    async def open_gaps(self) -> int:
-        return len(self.held)
 
     def _home(self, name: str, traces: Traces) -> Home | None:
         ours = False

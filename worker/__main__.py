@@ -231,7 +231,7 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
     customer_store = MongoCustomerStore(database_of(client, chosen.mongo_uri))
     reading = ReadStore(database_of(client, chosen.mongo_uri))
     stats = MongoStats(database_of(client, chosen.mongo_uri))
-    coverage_store = MongoCoverage(database_of(client, chosen.mongo_uri))
+    coverage_store = MongoCoverage(database_of(client, chosen.mongo_uri), livemode=chosen.livemode)
     desk = MongoDeadLetters(database_of(client, chosen.mongo_uri))
     reviews = MongoReviews(database_of(client, chosen.mongo_uri))
     stories = Stories(database_of(client, chosen.mongo_uri))

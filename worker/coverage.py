@@ -22,6 +22,11 @@ DISCARDED = "discarded by"
 """How the reason of an event begins that a person has put aside: that counts, whatever the books say."""
 
 
+def mode_of(*, livemode: bool) -> str:
+    """Stripe's name for what a key sees: its list of events has those of one mode, and no place in it is one of the other's."""
+    return "live" if livemode else "test"
+
+
 class Home(StrEnum):
     """Where an event is accounted for."""
 

@@ -3,11 +3,14 @@
 An event is looked for in the timeline of the payment or customer that it is about, found by id or by Stripe's id: each of
 these has an index already. An index on `timeline.message_id` works, but on the embedded database it made an insert 37 % and
 a step of a payment 22 % dearer, for a look-up that took five times as long.
+
+Stripe keeps a list of events for each mode, live and test. So each has a turn, a place and gaps of its own: workers of two
+modes on one database would else go on from a place that is not in their list, and look for events that their key never sees.
 """
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from pymongo import ASCENDING
 from pymongo.asynchronous.collection import AsyncCollection
@@ -17,15 +20,11 @@ from pymongo.errors import DuplicateKeyError
 from worker.adapters.archive import archive_id
 from worker.adapters.documents import Document
 from worker.adapters.trouble import translated
-from worker.coverage import Home, Traces, home_without
+from worker.coverage import Home, Traces, home_without, mode_of
 from worker.jobs.coverage import Gap, Progress
-
-TURN, WALK = "turn", "walk"
 
 SANE = timedelta(hours=2)
 """No turn lasts longer: one that seems to is of a clock that was wrong."""
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 IN_TIMELINE = {"timeline.message_id": 1, "archived": 1, "stripe.payment_intent_id": 1, "stripe_id": 1, "deployment": 1}
 
@@ -41,7 +40,9 @@ class Books:
 class MongoCoverage:
     """See jobs.coverage.CoverageStore."""
 
-    def __init__(self, database: AsyncDatabase[Document]) -> None:
+    def __init__(self, database: AsyncDatabase[Document], *, livemode: bool) -> None:
+        self._mode = mode_of(livemode=livemode)
+        self._turn, self._walk = f"turn:{self._mode}", f"walk:{self._mode}"
         self._state: AsyncCollection[Document] = database["coverage"]
         self._gaps: AsyncCollection[Document] = database["coverage_gaps"]
         self._payments: AsyncCollection[Document] = database["payments"]
@@ -52,7 +53,7 @@ class MongoCoverage:
     async def prepare(self) -> None:
         """Create the index; harmless to repeat."""
         async with translated():
-            await self._gaps.create_index([("next_at", ASCENDING)])
+            await self._gaps.create_index([("mode", ASCENDING), ("next_at", ASCENDING)])
 
     async def homes(self, sought: Mapping[str, Traces]) -> dict[str, Home]:
         async with translated():
@@ -72,26 +73,26 @@ class MongoCoverage:
         mine: Document = {"owner": owner, "until": until}
         free = [{"owner": owner}, {"until": {"$lte": now}}, {"until": {"$gt": now + SANE}}]
         async with translated():
-            taken = await self._state.update_one({"_id": TURN, "$or": free}, {"$set": mine})
-            if taken.matched_count or await self._state.find_one({"_id": TURN}):
+            taken = await self._state.update_one({"_id": self._turn, "$or": free}, {"$set": mine})
+            if taken.matched_count or await self._state.find_one({"_id": self._turn}):
                 return bool(taken.matched_count)
             try:
-                await self._state.insert_one({"_id": TURN} | mine)
+                await self._state.insert_one({"_id": self._turn} | mine)
             except DuplicateKeyError:
                 return False
         return True
 
     async def progress(self) -> Progress:
         async with translated():
-            found = await self._state.find_one({"_id": WALK})
+            found = await self._state.find_one({"_id": self._walk})
         return Progress(**{name: value for name, value in (found or {}).items() if name != "_id"})
 
     async def advance(self, progress: Progress) -> None:
         async with translated():
             try:
-                await self._state.replace_one({"_id": WALK}, asdict(progress), upsert=True)
+                await self._state.replace_one({"_id": self._walk}, asdict(progress), upsert=True)
             except DuplicateKeyError:  # another worker walks, too, and made it in this moment
-                await self._state.replace_one({"_id": WALK}, asdict(progress))
+                await self._state.replace_one({"_id": self._walk}, asdict(progress))
 
     async def note(self, gaps: Sequence[Gap]) -> set[str]:
         by_id = {gap.id: gap for gap in gaps}
@@ -99,14 +100,16 @@ class MongoCoverage:
             known = {name async for name in self._names(self._gaps, by_id)}
             for name in by_id.keys() - known:
                 try:
-                    await self._gaps.insert_one(_gap_document(by_id[name]))
+                    await self._gaps.insert_one(_gap_document(by_id[name]) | {"mode": self._mode})
                 except DuplicateKeyError:
                     known.add(name)
+            if known:  # a release that knew no modes may have noted it: it is of the mode that lists it
+                await self._gaps.update_many({"_id": {"$in": [*known]}, "mode": None}, {"$set": {"mode": self._mode}})
         return by_id.keys() - known
 
     async def gaps(self, limit: int) -> list[Gap]:
         async with translated():
-            found = self._gaps.find({"next_at": {"$gt": EPOCH}}).sort("next_at", ASCENDING).limit(limit)
+            found = self._gaps.find({"mode": self._mode}, {"mode": 0}).sort("next_at", ASCENDING).limit(limit)
             return [_gap(document) async for document in found]
 
     async def postpone(self, gap: Gap) -> None:
@@ -118,11 +121,6 @@ class MongoCoverage:
         if names:
             async with translated():
                 await self._gaps.delete_many({"_id": {"$in": names}})
-
-    async def open_gaps(self) -> int:
-        """How many there are."""
-        async with translated():
-            return await self._gaps.count_documents({})
 
     async def _names(self, collection: AsyncCollection[Document], wanted: Iterable[str]) -> AsyncIterator[str]:
         async for document in collection.find({"_id": {"$in": list(wanted)}}, {"_id": 1}):

@@ -95,7 +95,7 @@ class Homes(Protocol):
 
 
 class CoverageStore(Homes, Protocol):
-    """What the walk keeps."""
+    """What the walk keeps, of one mode: the other's turn, place and gaps are not seen."""
 
     async def take_turn(self, owner: str, now: datetime, until: datetime) -> bool:
         """Take the walk until then, unless another worker has it. An economy: nothing relies on being alone."""

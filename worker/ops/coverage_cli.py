@@ -1,5 +1,7 @@
 """`payments coverage`: walks Stripe's list of events and says where each of them is recorded. It changes nothing.
 
+The list is that of the key's mode, live or test, and so is all that is told.
+
 Needs STRIPE_SECRET_KEY and MONGO_URI, and DEPLOYMENT where the workers have it.
 """
 
@@ -18,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from worker.adapters.coverage_store import MongoCoverage
 from worker.adapters.insistence import insist
 from worker.adapters.stripe_events import EventList, PlaceGone
-from worker.coverage import HORIZON, Coverage, Home
+from worker.coverage import HORIZON, Coverage, Home, mode_of
 from worker.jobs.coverage import Events, Homes, matched
 from worker.ops import screen
 from worker.ops.access import RATE, Access
@@ -58,10 +60,11 @@ def run(access: Access, chosen: argparse.Namespace) -> int:
         sys.stderr.write(f"payments: {error}\n")
         return 2
     found = asyncio.run(_walk(access, since, now, max(1, chosen.rate)))
+    mode = mode_of(livemode=access.livemode)
     if chosen.json:
-        sys.stdout.write(json.dumps(as_json(found, since), indent=2) + "\n")
+        sys.stdout.write(json.dumps(as_json(found, mode, since), indent=2) + "\n")
     else:
-        show(found, since, screen.console())
+        show(found, mode, since, screen.console())
     return int(bool(found.late))
 
 
@@ -92,15 +95,17 @@ async def _walk(access: Access, since: datetime, now: datetime, rate: int) -> Co
                 done_s = (now - oldest).total_seconds()
                 progress.update(bar, completed=done_s, description=f"Stripe's events: {looked_at}")
 
-            found = await cover(MongoCoverage(database), events, since, now, report)
+            store = MongoCoverage(database, livemode=access.livemode)
+            found = await cover(store, events, since, now, report)
             progress.update(bar, completed=whole_s, description=f"Stripe's events: {found.listed}")
     return found
 
 
-def as_json(found: Coverage, since: datetime) -> dict[str, Any]:
+def as_json(found: Coverage, mode: str, since: datetime) -> dict[str, Any]:
     """The same as the table, for programs."""
     oldest = found.oldest
     return {
+        "mode": mode,
         "since": since.isoformat(timespec="seconds"),
         "listed": found.listed,
         "accounted": {str(home): found.accounted[home] for home in Home},
@@ -116,9 +121,10 @@ def _row(event_id: str, kind: str, created: datetime) -> dict[str, str]:
     return {"id": event_id, "type": kind, "created": created.isoformat(timespec="seconds")}
 
 
-def show(found: Coverage, since: datetime, console: Console) -> None:
+def show(found: Coverage, mode: str, since: datetime, console: Console) -> None:
     """A table for people, and the newest of what is missing."""
-    table = screen.table(f"Stripe's events since {since:%Y-%m-%d %H:%M} UTC", "", "events", whole=("events",))
+    title = f"Stripe's {mode} events since {since:%Y-%m-%d %H:%M} UTC"
+    table = screen.table(title, "", "events", whole=("events",))
     table.columns[-1].justify = "right"
     for home in Home:
         table.add_row(NAMES[home], str(found.accounted[home]))

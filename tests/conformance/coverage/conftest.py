@@ -19,20 +19,21 @@ from worker.adapters.store import MongoStore, open_client
 
 @dataclass
 class Stock:
-    """One database, by its three sides."""
+    """One database, by its sides. `coverage` is that of test mode, `live` of the other."""
 
     payments: MemoryStore | MongoStore
     customers: MemoryCustomerStore | MongoCustomerStore
     coverage: MemoryCoverage | MongoCoverage
+    live: MemoryCoverage | MongoCoverage
 
 
 async def prepared(database: AsyncDatabase[dict[str, Any]]) -> Stock:
     """The real one, with its indexes."""
-    payments, customers, coverage = MongoStore(database), MongoCustomerStore(database), MongoCoverage(database)
-    await payments.prepare()
-    await customers.prepare()
-    await coverage.prepare()
-    return Stock(payments, customers, coverage)
+    payments, customers = MongoStore(database), MongoCustomerStore(database)
+    coverage, live = MongoCoverage(database, livemode=False), MongoCoverage(database, livemode=True)
+    for part in (payments, customers, coverage, live):
+        await part.prepare()
+    return Stock(payments, customers, coverage, live)
 
 
 @pytest.fixture(params=["memory", "mongodb"])
@@ -40,7 +41,7 @@ async def stock(request: pytest.FixtureRequest) -> AsyncIterator[Stock]:
     """An empty one; the real one over the wire, with its indexes."""
     if request.param == "memory":
         payments, customers = MemoryStore(), MemoryCustomerStore()
-        yield Stock(payments, customers, MemoryCoverage(payments, customers))
+        yield Stock(payments, customers, MemoryCoverage(payments, customers), MemoryCoverage(payments, customers))
         return
     client = open_client(request.getfixturevalue("mongo_uri"))
     real = await prepared(client[request.getfixturevalue("database_name")])

@@ -9,16 +9,17 @@ from pymongo import AsyncMongoClient, MongoClient
 
 from tests.conformance.coverage.conftest import Stock, prepared
 from tests.conformance.store.test_indexes import Overheard, stages
+from tests.fake_coverage import MemoryEvents, MemoryQueue
 from tests.unit.customers.customer_making import CUS, CUSTOMER, CustomerStory, marked
 from tests.unit.worker.making import DEPLOYMENT, INTENT, NOW, PAYMENT, SECOND, refund_fact, refund_seen, seen, story
-from worker.coverage import Home, Traces
+from worker.coverage import Home, Listed, Traces
 from worker.domain.archive import Surplus
 from worker.domain.customers.record import CustomerStatus
 from worker.domain.record import Status
-from worker.jobs.coverage import Gap, Progress
+from worker.jobs.coverage import CoverageWalk, Gap, Progress
 from worker.ports import Ignored
 
-MINUTE = timedelta(minutes=1)
+MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 
 
 def gap(name: str, at: timedelta = MINUTE, **traces: Any) -> Gap:
@@ -177,7 +178,70 @@ async def test_a_gap_is_postponed_and_closed(stock: Stock) -> None:
     await stock.coverage.close([])
     await stock.coverage.postpone(later)
     assert await stock.coverage.gaps(10) == [gap("evt_2")]
-    assert await stock.coverage.open_gaps() == 1
+
+
+async def test_a_mode_has_its_own_turn_and_place(stock: Stock) -> None:
+    """Workers of two modes walk at the same time, and neither moves the place of the other."""
+    for mine, others in ((stock.coverage, stock.live), (stock.live, stock.coverage)):
+        assert await mine.take_turn("a", NOW, NOW + MINUTE)
+        assert not await mine.take_turn("b", NOW, NOW + MINUTE)
+        before = await others.progress()
+        under_way = Progress(NOW, NOW - MINUTE, f"evt_{id(mine)}", NOW + SECOND)
+        await mine.advance(under_way)
+        assert (await mine.progress(), await others.progress()) == (under_way, before)
+
+
+async def test_a_mode_has_its_own_gaps(stock: Stock) -> None:
+    """Gaps of the other mode are not brought, however few there are of one's own."""
+    assert await stock.coverage.note([gap("evt_test")]) == {"evt_test"}
+    assert await stock.live.note([gap("evt_live"), gap("evt_live_later", 2 * MINUTE)]) == {"evt_live", "evt_live_later"}
+    assert await stock.coverage.gaps(1) == [gap("evt_test")]
+    assert await stock.live.gaps(10) == [gap("evt_live"), gap("evt_live_later", 2 * MINUTE)]
+    await stock.live.close(["evt_live", "evt_live_later"])
+    assert (await stock.coverage.gaps(10), await stock.live.gaps(10)) == ([gap("evt_test")], [])
+
+
+async def test_two_modes_walk_side_by_side(stock: Stock) -> None:
+    """Each goes through its own list from where it stands, asks for nothing of the other's, and puts its own back."""
+    now = NOW
+    lists = {"live": MemoryEvents(), "test": MemoryEvents()}
+    queues = {"live": MemoryQueue(), "test": MemoryQueue()}
+    stores = {"live": stock.live, "test": stock.coverage}
+    walks = {mode: CoverageWalk(stores[mode], lists[mode], queues[mode], lambda: now, every_s=1) for mode in stores}
+    for mode, ago in (("live", 3 * MINUTE), ("test", HOUR)):
+        names = [f"evt_{mode}_{number}" for number in range(4)]
+        lists[mode].events = [Listed(name, "charge.failed", now - ago, Traces(), name.encode()) for name in names]
+    for puts in (1, 2):
+        for mode, walk in walks.items():
+            assert (await walk.walk()).listed == 4, f"walk {puts} of {mode}"
+        for mode, store in stores.items():
+            assert [one.puts for one in await store.gaps(10)] == [puts] * 4
+            put = sorted(body.decode() for body in queues[mode].bodies)
+            assert put == sorted([event.id for event in lists[mode].events] * puts)
+        now += HOUR
+    for mode, events in lists.items():
+        assert all(mode in asked for asked in events.asked if "None" not in asked)
+
+
+async def test_what_an_older_release_kept(
+    mongo_uri: str, database_name: str, mongo_client: MongoClient[dict[str, Any]]
+) -> None:
+    """Nobody knows whose its place was, so a walk begins anew; a gap of its belongs to the mode whose list has the event."""
+    database = mongo_client[database_name]
+    busy = {"owner": "older", "until": NOW + MINUTE}
+    database["coverage"].insert_many([{"_id": "turn"} | busy, {"_id": "walk", "until": NOW, "since": None}])
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(mongo_uri, tz_aware=True)
+    async with client:
+        real = await prepared(client[database_name])
+        await real.coverage.note([replace(gap("evt_old"), puts=3), gap("evt_older")])
+        database["coverage_gaps"].update_many({}, {"$unset": {"mode": ""}})
+        for store in (real.coverage, real.live):
+            assert await store.progress() == Progress()
+            assert await store.take_turn("newer", NOW, NOW + MINUTE)
+            assert await store.gaps(10) == []
+        assert await real.live.note([gap("evt_old"), gap("evt_new")]) == {"evt_new"}
+        assert {one.id: one.puts for one in await real.live.gaps(10)} == {"evt_old": 3, "evt_new": 0}
+        assert await real.coverage.gaps(10) == []
 
 
 async def test_every_look_up_uses_an_index(

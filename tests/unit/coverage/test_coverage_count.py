@@ -90,17 +90,19 @@ def test_what_is_shown_is_bounded() -> None:
 
 
 def test_the_table_and_the_json_say_the_same() -> None:
-    """For people and for programs: accounted for, missing, the oldest gap with its age."""
+    """For people and for programs: of which mode, accounted for, missing, the oldest gap with its age."""
     found = Coverage(NOW)
     found.accounted[Home.IGNORED] = 3
     found.count([event("evt_gap", 2 * LATE_AFTER)], {})
     out = io.StringIO()
-    show(found, NOW - timedelta(days=30), Console(file=out, width=100))
+    show(found, "test", NOW - timedelta(days=30), Console(file=out, width=100))
     printed = out.getvalue()
+    assert "Stripe's test events since" in printed
     assert "evt_gap" in printed
     assert "75.00 %" in printed
     assert "2:00:00 old" in printed
-    told = json.loads(json.dumps(as_json(found, NOW)))
+    told = json.loads(json.dumps(as_json(found, "test", NOW)))
+    assert told["mode"] == "test"
     assert (told["listed"], told["missing"], told["missing_for_an_hour"], told["percent"]) == (4, 1, 1, "75.00 %")
     assert told["oldest_gap"]["id"] == "evt_gap"
     assert told["accounted"] == {"payment": 0, "customer": 0, "ignored": 3, "by_rule": 0}
@@ -113,7 +115,7 @@ def test_an_event_stays_on_its_line(width: int) -> None:
     gap = Listed("evt_1QkW3Z2eZvKYlo2C0ABCDEFG", "payment_intent.amount_capturable_updated", NOW - LATE_AFTER)
     found.count([gap], {})
     out = io.StringIO()
-    show(found, NOW - timedelta(days=30), Console(file=out, width=width))
+    show(found, "live", NOW - timedelta(days=30), Console(file=out, width=width))
     assert sum(f"{gap.type} {gap.id}" in line for line in out.getvalue().splitlines()) == 1
     assert f"oldest gap: {gap.id} {gap.type}, 1:00:00 old" in out.getvalue().splitlines()
     assert "…" not in out.getvalue()

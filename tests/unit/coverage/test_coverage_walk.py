@@ -257,7 +257,7 @@ async def test_what_stripe_lists_no_longer_is_let_go() -> None:
 
 
 async def test_a_young_event_that_stripe_does_not_know_stays_a_gap() -> None:
-    """A worker with a key of the other mode knows none of our events, and must not close the gaps of the others."""
+    """A worker with another account's key knows none of our events, and must not close the gaps of the others."""
     world = World()
     world.happen("evt_1", ago=SECOND)
     await world.walk.walk()

@@ -195,7 +195,8 @@ class Worker:
 
     async def probe(self) -> dict[str, bool]:
         """Each part by name, for `/ready`; not ready from the moment a stop is asked for."""
-        return {"running": not self.stopping.is_set()} | await self.watchdog.probe(self.ping)
+        parts = await self.watchdog.probe(self.ping)
+        return {"running": not self.stopping.is_set(), **parts, "topology": self.upkeep.whole}
 
     def details(self) -> dict[str, str]:
         """What `/ready` tells beside: a worker is ready while Stripe is down, for what comes is stored and waits."""

@@ -12,6 +12,7 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ProbableAuthenticationError, PublishError
 from aiormq.exceptions import ChannelAccessRefused
+from structlog.testing import capture_logs
 
 from contracts import definitions, logins, topology, transport
 from contracts.client import PaymentsClient
@@ -29,6 +30,7 @@ from tests.e2e.support.worker import WorkerProcess
 from tests.guarded import Guarded
 from tests.ingress_process import IngressProcess, running, users
 from tests.ingress_requests import WEBHOOK_PATH
+from worker.jobs.upkeep import Upkeep
 
 COMMITTED = Path(definitions.__file__).parents[1] / "deploy" / "rabbitmq" / "definitions.json"
 
@@ -304,6 +306,42 @@ async def test_what_is_missing_is_named(guarded: Guarded) -> None:
         channel = await connection.channel()
         with pytest.raises(ChannelNotFoundEntity):
             await transport.declare_queue(channel, topology.subscription("nobodys"), passive=True)
+
+
+async def test_a_right_to_declare_that_is_taken_away_is_said_once(guarded: Guarded) -> None:
+    """A worker that could declare says that it no longer may, names what is missing then, and declares again when it may."""
+    tier = topology.TIERS[0].queue
+    connection = await transport.connect(guarded.url(WORKER), "test")
+    above = await aio_pika.connect(guarded.broker.url, timeout=PATIENCE_S)
+    everything = (".*", ".*", ".*")
+    async with connection, above:
+        upkeep = Upkeep(connection, passive=False)
+        try:
+            with capture_logs() as lines:
+                await guarded.broker.ctl("set_permissions", WORKER, *everything)
+                await upkeep._declare()
+                assert (upkeep.whole, lines) == (True, [])
+                guarded.bring()
+                for _ in range(3):
+                    await upkeep._declare()
+                    assert upkeep.whole
+                await (await above.channel()).queue_delete(tier)
+                for _ in range(2):
+                    await upkeep._declare()
+                    assert not upkeep.whole
+                await guarded.broker.ctl("set_permissions", WORKER, *everything)
+                await upkeep._declare()
+                assert upkeep.whole
+                assert await allowed(above, purge(tier))
+        finally:
+            guarded.bring()
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("warning", "declare_refused"),
+        ("error", "topology_missing"),
+        ("info", "topology_whole"),
+    ]
+    assert "may no longer declare" in lines[0]["reason"]
+    assert tier in lines[1]["reason"]
 
 
 async def test_a_queue_that_was_only_looked_for_is_consumed_again_after_a_reconnect(guarded: Guarded) -> None:

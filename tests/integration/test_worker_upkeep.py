@@ -3,12 +3,13 @@
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
 from aio_pika.exceptions import ChannelPreconditionFailed
+from structlog.testing import capture_logs
 
 from contracts import topology, transport
-from contracts.errors import NotDeclared
 from worker.jobs.upkeep import Upkeep
 
 TIER = topology.TIERS[0].queue
@@ -46,12 +47,49 @@ async def test_what_is_deleted_is_declared_again(connection: AbstractRobustConne
 
 
 async def test_a_login_that_may_not_declare_names_what_is_missing(connection: AbstractRobustConnection) -> None:
-    """It only looks: nothing is wrong while all is there, and a queue that is deleted is an error with its name."""
+    """It only looks, goes on, and says by name what is missing: once for each thing, and once that all is there again."""
     upkeep = Upkeep(connection, passive=True)
-    await upkeep._declare()
-    await (await operator(connection)).queue_delete(TIER)
-    with pytest.raises(NotDeclared, match=r"payments\.retry\.5s.*the broker's definitions must"):
+    with capture_logs() as lines:
         await upkeep._declare()
+        assert (upkeep.whole, lines) == (True, [])
+        await (await operator(connection)).queue_delete(TIER)
+        for _ in range(3):
+            await upkeep._declare()
+            assert not upkeep.whole
+        await (await operator(connection)).exchange_delete(topology.RETURN)
+        for _ in range(2):
+            await upkeep._declare()
+            assert not upkeep.whole
+        await transport.declare(connection)
+        for _ in range(2):
+            await upkeep._declare()
+            assert upkeep.whole
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("error", "topology_missing"),
+        ("error", "topology_missing"),
+        ("info", "topology_whole"),
+    ]
+    assert f"no queue '{TIER}'" in lines[0]["reason"]
+    assert f"no exchange '{topology.RETURN}'" in lines[1]["reason"]
+    assert all("the broker's definitions must" in line["reason"] for line in lines[:2])
+
+
+@pytest.mark.parametrize("passive", [False, True])
+async def test_what_the_broker_refuses_is_said_once(
+    connection: AbstractRobustConnection, vhost_url: str, *, passive: bool
+) -> None:
+    """A queue that somebody holds for himself can be neither declared nor looked at: a warning, which is not repeated."""
+    upkeep = Upkeep(connection, passive=passive)
+    await (await operator(connection)).queue_delete(TIER)
+    other = await aio_pika.connect(vhost_url, timeout=10)
+    async with other:
+        await (await other.channel()).declare_queue(TIER, exclusive=True)
+        with capture_logs() as lines:
+            for _ in range(3):
+                await upkeep._declare()
+    assert [(line["log_level"], line["event"]) for line in lines] == [("warning", "declare_refused")]
+    assert "RESOURCE_LOCKED" in lines[0]["reason"]
+    assert TIER in lines[0]["reason"]
 
 
 async def test_a_queue_with_other_arguments_is_an_error(connection: AbstractRobustConnection) -> None:

@@ -17,7 +17,8 @@ from worker.adapters.insistence import insist
 from worker.adapters.line import Line
 from worker.adapters.snapshots import Json, id_of, owner_of
 from worker.errors import StripeUnavailable
-from worker.proof import PART_OF, Moved, Part
+from worker.movements import PART_OF, Part
+from worker.proof import Moved
 
 PAGE = 100
 

@@ -12,7 +12,8 @@ from contracts.views import DisputeStatus, RefundStatus
 from worker.adapters.documents import Document, Unsound, whole
 from worker.adapters.trouble import translated
 from worker.domain.parts import HOLDS_MONEY
-from worker.proof import Contradiction, Held, Part
+from worker.movements import Part
+from worker.proof import Contradiction, Held
 
 State = TypeVar("State", RefundStatus, DisputeStatus)
 

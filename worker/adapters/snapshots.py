@@ -14,6 +14,7 @@ from typing import Any
 from contracts.views import DisputeFunds, DisputeStatus, RefundStatus
 from worker.domain.facts import Charge, Decline, DisputeFact, Intent, RefundFact
 from worker.domain.record import Status
+from worker.movements import Movement, presented
 from worker.ports import Owner
 
 Json = Mapping[str, Any]
@@ -107,39 +108,41 @@ def dispute_of(found: Json) -> DisputeFact:
     try:
         details = found.get("evidence_details") or {}
         moves = found.get("balance_transactions") or ()
-        status = DisputeStatus(found["status"])
+        amount, status = whole(found["amount"]), DisputeStatus(found["status"])
         return DisputeFact(
             id=named(found["id"]),
-            amount=whole(found["amount"]),
+            amount=amount,
             status=status,
             reason=text_of(found.get("reason")),
             funds=(DisputeFunds.UNTOUCHED, DisputeFunds.WITHDRAWN, DisputeFunds.REINSTATED)[min(len(moves), 2)],
             due_by=_moment(details.get("due_by")),
             submitted=bool(details.get("submission_count")),
             charge_id=id_of(found.get("charge")),
-            partly=status is DisputeStatus.WON and _less_is_back(moves),
+            partly=status is DisputeStatus.WON and _less_is_back(amount, moves),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Unreadable(f"dispute: {type(error).__name__} {error}") from error
 
 
-def _less_is_back(moves: Sequence[Json]) -> bool:
-    """Whether what a dispute took has come back, and less of it. Taken back to the customer's currency by the rate of each
-    (API reference, `balance_transaction.exchange_rate`) each may be off by what a unit of the balance is worth.
-    """
-    if len(moves) < 2:
-        return False
-    worth = [_worth(move.get("exchange_rate")) for move in moves]
-    net = sum(_signed(move["amount"]) * one for move, one in zip(moves, worth, strict=True))
-    return net < (0 if set(worth) == {1} else -sum(worth))
+def _less_is_back(amount: int, moves: Sequence[Json]) -> bool:
+    """Whether what a dispute took has come back, and less of it."""
+    return len(moves) > 1 and presented(_movement(amount, move) for move in moves) < 0
 
 
-def _worth(rate: Any) -> Fraction:
-    """What a unit of the balance is worth in the customer's currency; without a rate they are one. Raises ValueError."""
-    found = Fraction(str(rate)) if isinstance(rate, Real) else Fraction(rate is None)
-    if not 0 < found < MOST:
+def _movement(amount: int, move: Json) -> Movement:
+    """A balance transaction of a dispute; it has a rate when it was converted (API reference, `exchange_rate`)."""
+    settled, rate = _signed(move["amount"]), _rate(move.get("exchange_rate"))
+    category = "dispute" if settled < 0 else "dispute_reversal"
+    return Movement(category=category, whole=amount, settled=settled, converted=bool(rate), rate=rate)
+
+
+def _rate(value: Any) -> str:
+    """A rate of exchange in Stripe's words; empty where there is none. Raises ValueError."""
+    if value is None:
+        return ""
+    if not isinstance(value, Real) or not 0 < Fraction(str(value)) < MOST:
         raise ValueError("a rate that nobody has")
-    return Fraction(found.denominator, found.numerator)
+    return str(value)
 
 
 def whole(value: Any) -> int:

@@ -17,7 +17,8 @@ from worker.adapters.budget import Budget
 from worker.adapters.gateway import StripeGateway
 from worker.adapters.line import Line, MeteredClient
 from worker.errors import StripeUnavailable
-from worker.proof import Moved, Part, presented
+from worker.movements import Part, presented
+from worker.proof import Moved
 
 PAID = "amount=2000&currency=usd&payment_method=pm_card_visa&confirm=true&payment_method_types[]=card&capture_method=automatic"
 EUROS = {"settlement_currency": "eur", "exchange_rates": {"usd": "0.92", "jpy": "0.615"}}

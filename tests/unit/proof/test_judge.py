@@ -1,15 +1,11 @@
 """The comparison at the heart of the money proof."""
 
-from dataclasses import replace
-from decimal import Decimal
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from contracts.views import DisputeStatus, RefundStatus
 from worker.domain.parts import HOLDS_MONEY, UNDER_WAY
-from worker.proof import PART_OF, Contradiction, Drift, Held, Moved, Part, Sums, add, judge, presented, unknown
+from worker.movements import PART_OF, Part
+from worker.proof import Contradiction, Drift, Held, Moved, Sums, add, judge, unknown
 
 INTENT = "pi_1"
 
@@ -33,84 +29,11 @@ def moved(category: str, settled: int, **changes: object) -> Moved:
     return Moved(**made)  # type: ignore[arg-type] # what a test changes
 
 
-def converted(category: str, whole: int, settled: int, **changes: object) -> Moved:
-    """A movement of dollars that settles in euros."""
-    return moved(category, settled, whole=whole, currency="usd", converted=True, **changes)
-
-
 def held(captured: int = 2000, currency: str = "eur", **changes: object) -> Held:
     return Held("pay_1_1", INTENT, currency, captured, **changes)  # type: ignore[arg-type] # what a test changes
 
 
 CHARGED = moved("charge", 2000)
-
-
-@pytest.mark.parametrize(
-    ("moves", "amount"),
-    [
-        ([moved("charge", 2000)], 2000),
-        ([moved("charge", 500), moved("charge", 700)], 1200),
-        ([moved("charge", 2000), moved("partial_capture_reversal", -1500)], 500),
-        ([moved("charge", 2000), moved("charge_failure", -2000)], 0),
-        ([moved("refund", -500)], -500),
-        ([moved("refund", -500), moved("refund_failure", 500)], 0),
-        ([moved("dispute", -500), moved("dispute_reversal", 500)], 0),
-        ([moved("dispute", -500), moved("dispute_reversal", 300)], -200),
-        ([converted("charge", 2000, 1840)], 2000),
-        ([converted("charge", 2000, 1840), converted("charge", 2000, 0)], 2000),
-        ([converted("refund", 1000, -900)], -1000),
-        ([converted("refund", 1000, -900), converted("refund_failure", 1000, 900)], 0),
-        ([converted("dispute", 1000, -920), converted("dispute_reversal", 1000, 920)], 0),
-        ([converted("dispute", 1000, -920), converted("dispute_reversal", 1000, 460)], -500),
-        ([converted("charge", 3, 0)], 3),
-        ([converted("charge", 2000, 1840), converted("charge_failure", 2000, -1700)], 0),
-        ([converted("refund", 1000, -900), converted("refund_failure", 1000, 870)], 0),
-        ([converted("dispute", 1000, -920), converted("dispute_reversal", 1000, 1087)], 0),
-        ([converted("dispute", 1000, -920, rate="0.92"), converted("dispute_reversal", 1000, 800, rate="0.8")], 0),
-        ([converted("dispute", 800, -736, rate="0.92"), converted("dispute_reversal", 800, 160, rate="0.8")], -600),
-        (
-            [
-                converted("dispute", 3333, -3066, rate="0.92"),
-                converted("dispute_reversal", 3333, 2666, rate="0.8", at=1),
-                converted("dispute", 3333, -2833, rate="0.85", at=2),
-            ],
-            -3333,
-        ),
-        ([converted("dispute", 1000, -920), moved("dispute_reversal", 300, whole=1000, currency="usd")], -700),
-        ([*2 * [converted("dispute", 3333, -3066)], converted("dispute_reversal", 3333, 3066)], -3333),
-    ],
-)
-def test_movements_count_as_what_the_customer_paid(moves: list[Moved], amount: int) -> None:
-    """Without a conversion what settled counts, with one the source's amount: all of it, none, or the share that stayed."""
-    assert presented(moves) == amount
-
-
-@given(st.integers(1, 10**9), st.integers(1, 10**6), st.integers(1, 10**6))
-def test_no_rate_makes_a_drift(whole: int, numerator: int, denominator: int) -> None:
-    """At whatever rate and rounding a charge is settled and refunded, the whole of it is the whole of it."""
-    settled = max(1, whole * numerator // denominator)
-    assert presented([converted("charge", whole, settled)]) == whole
-    assert presented([converted("refund", whole, -settled)]) == -whole
-
-
-RATES = st.decimals("0.004", "200", places=6)
-
-
-@given(st.integers(1, 10**8), st.integers(1, 100), RATES, RATES)
-def test_a_dispute_comes_back_at_whatever_rate(whole: int, percent: int, before: Decimal, now: Decimal) -> None:
-    """All of it is all of it, to the unit; a part is told to what the rounding of the settled amounts hides."""
-
-    def at(amount: int, rate: Decimal) -> int:
-        return int((amount * rate).to_integral_value())
-
-    taken = converted("dispute", whole, -at(whole, before), rate=str(before))
-    back = converted("dispute_reversal", whole, at(whole, now), rate=str(now))
-    assert presented([taken, back]) == 0
-    part = whole * percent // 100
-    left = presented([taken, replace(back, settled=at(part, now))])
-    hidden = 1 + 2 / before + 2 / now + whole * max(Decimal("0.00002"), Decimal("0.000002") / min(before, now))
-    if at(whole, before):
-        assert abs(left - (part - whole)) <= hidden
 
 
 def test_what_agrees_is_no_drift() -> None:

@@ -307,7 +307,9 @@ from worker.proof import Moved
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 spill.TABLES = spill.TABLES.replace(str(spill.CACHE_KIB), "100")
 kept = spill.Spill()
-kept.put(Moved(f"pi_{n}", f"txn_{n}", f"ch_{n}", "charge", "eur", 1, 1, "eur", 0, 0) for n in range(20_000))
+common = {"category": "charge", "currency": "eur", "whole": 1, "settled": 1, "settled_currency": "eur", "fee": 0}
+named = ({"intent_id": f"pi_{n}", "transaction_id": f"txn_{n}", "source_id": f"ch_{n}"} for n in range(20_000))
+kept.put(Moved(**names, **common) for names in named)
 files = (f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd"))
 print([os.stat(file).st_size for file in files if os.path.islink(file) and sys.argv[1] in os.readlink(file)], flush=True)
 sys.stdin.read()

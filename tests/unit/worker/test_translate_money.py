@@ -298,11 +298,18 @@ TAKEN = {"amount": -1999, "exchange_rate": None}
         ("lost", [TAKEN, {"amount": 5, "exchange_rate": None}], False),
         ("won", [{"amount": -2199, "exchange_rate": 1.1}, {"amount": 2399, "exchange_rate": 1.2}], False),
         ("won", [{"amount": -2199, "exchange_rate": 1.1}, {"amount": 1200, "exchange_rate": 1.2}], True),
+        (
+            "won",
+            [{"amount": -23484764, "exchange_rate": 1.05756}, {"amount": 25012472, "exchange_rate": 1.12636}],
+            False,
+        ),
+        ("won", [TAKEN, {"amount": 2399, "exchange_rate": 1.2}], False),
+        ("won", [{"amount": -2199, "exchange_rate": 1.1}, {"amount": 1998, "exchange_rate": None}], True),
     ],
 )
 def test_a_win_in_part_is_known_by_its_money(status: str, moves: list[Json], partly: bool) -> None:
     """What came back is compared with what was taken, each at its own rate; while nothing is back nothing is said."""
-    news = one("charge.dispute.closed", status=status, balance_transactions=moves).news
+    news = one("charge.dispute.closed", status=status, amount=1999, balance_transactions=moves).news
     assert isinstance(news, DisputeSeen)
     assert news.dispute.partly is partly
 

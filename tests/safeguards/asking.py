@@ -102,8 +102,8 @@ ASKING = (
     Safeguard(
         name="what was held back was not sent",
         promise="P8: a call of which nothing left the worker may still expire",
-        file="worker/domain/answers.py",
-        old="sends=without(call.sends, message.sent_at), ",
+        file="worker/domain/again.py",
+        old="sends=_without(call.sends, answer.sent_at), ",
         new="",
         tests=(f"{WORKER}/test_core_held_back.py::test_a_confirm_that_was_never_sent_expires",),
     ),
@@ -144,7 +144,7 @@ ASKING = (
         promise="Rule 18: an error that Stripe keeps under a key is not sent for again and again",
         file=ANSWERS,
         old="            _settle_later(step, call)\n        case Result.HELD_BACK",
-        new="            _again_later(step, call, message)\n        case Result.HELD_BACK",
+        new="            again.later(step, call, message)\n        case Result.HELD_BACK",
         tests=(f"{WORKER}/test_core_answers.py::test_a_confirm_with_a_stored_error_is_settled_by_reading",),
     ),
     Safeguard(

@@ -13,8 +13,8 @@ DECIDING = (
         name="check_at of a call",
         promise="P2: a document with an open call is looked at again by itself",
         file=RECORD,
-        old="            head.due_at if head else None,\n",
-        new="",
+        old="        return self.due_at, ",
+        new="        return None, ",
         tests=(
             f"{WORKER}/test_core_answers.py::test_an_unknown_outcome_is_tried_again_under_the_same_key",
             SIMULATED,

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
 
 from contracts import events
 from contracts.replies import RefusalCode
-from worker.domain import calls, disputes, heads, limits, news, refunds, watch
+from worker.domain import again, calls, disputes, heads, limits, news, refunds, watch
 from worker.domain.facts import Decline, Intent, StripeProblem
 from worker.domain.messages import Answer, ReadFailed, Result
-from worker.domain.record import Call, Operation, Outcome, Refused, without
+from worker.domain.record import Call, Operation, Outcome, Refused
 from worker.domain.step import Step
 
 ApplyIntent = Callable[[Step, Intent, bool], None]
@@ -17,9 +16,6 @@ ApplyIntent = Callable[[Step, Intent, bool], None]
 
 AUTHENTICATION_REQUIRED = "authentication_required"
 """Stripe docs, "Decline codes": the bank wants the customer, who is not there (off session)."""
-
-KEYS_REFUSED_WAIT = timedelta(minutes=1)
-"""Stripe refuses our API key: nothing is executed until a person has mended it."""
 
 
 def answered(step: Step, apply: ApplyIntent) -> None:
@@ -55,9 +51,11 @@ def answered(step: Step, apply: ApplyIntent) -> None:
         case Result.STORED_ERROR:
             _settle_later(step, call)
         case Result.HELD_BACK:
-            _held_back(step, call, message)
+            again.held_back(step, call, message)
+        case Result.NOT_EXECUTED | Result.UNKNOWN if again.is_stored(call, message):
+            _settle_later(step, call)
         case Result.NOT_EXECUTED | Result.UNKNOWN:
-            _again_later(step, call, message)
+            again.later(step, call, message)
 
 
 def _done(step: Step, call: Call, message: Answer, apply: ApplyIntent) -> None:
@@ -136,35 +134,6 @@ def _settle_later(step: Step, call: Call) -> None:
     wait = limits.STORED_ERROR_WAIT if call.operation is Operation.CREATE else limits.backoff(call.key, 0)
     step.put_call(replace(call, settle=calls.STORED_ERROR, due_at=step.now + wait, errors=0))
     step.why = "Stripe keeps an error under this key: settle by reading"
-
-
-def _held_back(step: Step, call: Call, message: Answer) -> None:
-    """Nothing of it left the worker: a call that was never sent may still expire or become moot, whenever its time comes."""
-    if call.settle is not None or message.sent_at not in call.sends:
-        step.stale("held back, and somebody else is at it")
-        return
-    changed = replace(call, sends=without(call.sends, message.sent_at), held_back=call.held_back + 1)
-    if call.sends[-1] == message.sent_at:
-        wait = limits.backoff(call.key, len(call.sends) + call.held_back - 1)
-        changed = replace(changed, due_at=step.now + min(wait, limits.HELD_BACK_CAP))
-    step.put_call(changed)
-    step.why = f"{call.operation} held back ({message.problem.code if message.problem else 'no reason'}): again later"
-
-
-def _again_later(step: Step, call: Call, message: Answer) -> None:
-    code = message.problem.code if message.problem else str(message.result)
-    if call.settle:
-        step.put_call(replace(call, errors=call.errors + 1, due_at=step.now + limits.backoff(call.key, call.errors)))
-        step.why = f"could not look for it ({code}): again later"
-        return
-    errors = call.errors + 1 if code == "http_500" else 0
-    if errors >= limits.STORED_ERROR_STREAK:
-        _settle_later(step, call)
-        return
-    tries = len(call.sends) + call.held_back
-    wait = KEYS_REFUSED_WAIT if code in {"http_401", "http_403"} else limits.backoff(call.key, tries - 1)
-    step.put_call(replace(call, errors=errors, due_at=step.now + wait))
-    step.why = f"{call.operation} {message.result} ({code}): again later"
 
 
 def _read_failed(step: Step, message: ReadFailed) -> None:

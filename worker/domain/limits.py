@@ -22,6 +22,9 @@ BACKOFF_CAP = timedelta(minutes=10)
 HELD_BACK_CAP = timedelta(minutes=2)
 """A try that is held back costs Stripe nothing and the database two writes; a buyer waits for it once Stripe is back."""
 
+KEYS_REFUSED_WAIT = timedelta(minutes=1)
+"""Stripe refuses our API key: nothing is executed until a person has mended it."""
+
 POLL_FIRST = timedelta(minutes=10)
 POLL_CAP = timedelta(hours=6)
 """Webhooks bring the news within seconds; polling is for the ones that were lost."""

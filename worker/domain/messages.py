@@ -233,7 +233,7 @@ class ReviewSeen(NewsMessage):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class AnswerMessage:
     """The answer to a call, or to the search for a lost create. `version` as committed right before the send.
 
     `chained` counts the calls that this delivery has already sent after its own. `replayed`: Stripe repeated what it had
@@ -243,14 +243,20 @@ class Answer:
     call_id: str
     result: Result
     version: int
-    intent: Intent | None = None
-    refund: RefundFact | None = None
-    dispute: DisputeFact | None = None
     problem: StripeProblem | None = None
     request_id: str | None = None
     chained: int = 0
     replayed: bool = False
     sent_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer(AnswerMessage):
+    """What Stripe tells of a payment's call."""
+
+    intent: Intent | None = None
+    refund: RefundFact | None = None
+    dispute: DisputeFact | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

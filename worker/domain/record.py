@@ -87,37 +87,50 @@ class Refused:
     decline_code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StripeCall:
     """One request that must reach Stripe, committed before its first send and repeated under the same key.
 
     `sends` says when each send began, oldest first, without those that were held back and only counted (`held_back`);
-    `due_at` when the sweeper looks at it. `settle` means: never send
-    again, find out by reading, because of this. `intent_id` is whom it addresses, stored before the first send; `about`
-    the refund or dispute that it is for. `base` is what had been captured when it was first sent. `params` are
-    exact until the call is closed; then what is personal in them is forgotten.
+    `due_at` when the sweeper looks at it. `settle` means: never send again, find out by reading, because of this.
     """
 
     id: str
-    operation: Operation
+    operation: StrEnum
     key: str
     params: dict[str, Any]
     issued_at: datetime
     body_hash: str = ""
-    intent_id: str | None = None
     expires_at: datetime | None = None
     reply: Address | None = None
-    trace: Trace = field(default_factory=Trace)
     sends: tuple[datetime, ...] = ()
     held_back: int = 0
     due_at: datetime | None = None
     settle: str | None = None
+    errors: int = 0
+
+    @property
+    def waits(self) -> tuple[datetime | None, ...]:
+        """When something is to be done about it: it is due, or it expires, held back and never sent."""
+        return self.due_at, self.expires_at if self.held_back and not self.sends else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call(StripeCall):
+    """A call of a payment. `intent_id` is whom it addresses, stored before the first send.
+
+    `about` is the refund or dispute that it is for; `base` what had been captured when it was first sent. `params`
+    are exact until the call is closed; then what is personal in them is forgotten.
+    """
+
+    operation: Operation
+    intent_id: str | None = None
+    trace: Trace = field(default_factory=Trace)
     own_reason: str | None = None
     about: str | None = None
     base: int = 0
     asked_by: str | None = None
     note: str | None = None
-    errors: int = 0
     state: CallState = CallState.OPEN
     refused: Refused | None = None
     request_id: str | None = None
@@ -250,8 +263,7 @@ class Payment:
         """When the sweeper must look again: the earliest of what is waited for, or None when nothing is open."""
         head = self.head
         waits = (
-            head.due_at if head else None,
-            head.expires_at if head and head.held_back and not head.sends else None,
+            *(head.waits if head else ()),
             self.read_at,
             self.customer_at,
             self.poll_at if self.waiting else None,
@@ -349,12 +361,6 @@ def counted(payment: Payment) -> dict[str, int]:
         "refunded": sum(refund.amount for refund in payment.refunds if refund.status is RefundStatus.SUCCEEDED),
         "disputed": sum(dispute.amount for dispute in payment.disputes if dispute.status in HOLDS_MONEY),
     }
-
-
-def without(sends: tuple[datetime, ...], begun: datetime) -> tuple[datetime, ...]:
-    """The sends but one that began at this moment."""
-    index = sends.index(begun)
-    return sends[:index] + sends[index + 1 :]
 
 
 def payment_id(order_id: str, number: int) -> str:

@@ -1,10 +1,9 @@
 """What Stripe's answer to a call of a customer does to it: one branch per result (docs/reliability.md, rule 18)."""
 
 from dataclasses import replace
-from datetime import timedelta
 
 from contracts.replies import RefusalCode, Verdict
-from worker.domain import limits
+from worker.domain import again, limits
 from worker.domain.customers import calls, news
 from worker.domain.customers.effects import CustomerTold
 from worker.domain.customers.messages import CustomerAnswer
@@ -12,10 +11,7 @@ from worker.domain.customers.record import ON_A_METHOD, CustomerCall, CustomerOp
 from worker.domain.customers.step import OWN, CustomerStep
 from worker.domain.facts import StripeProblem
 from worker.domain.messages import Result
-from worker.domain.record import Refused, without
-
-KEYS_REFUSED_WAIT = timedelta(minutes=1)
-"""Stripe refuses our API key: nothing is executed until a person has mended it."""
+from worker.domain.record import Refused
 
 NO_SUCH = "resource_missing"
 
@@ -38,9 +34,11 @@ def answered(step: CustomerStep) -> None:
         case Result.STORED_ERROR if call.operation is not CustomerOperation.DELETE:
             _settle_later(step, call)
         case Result.HELD_BACK:
-            _held_back(step, call, message)
+            again.held_back(step, call, message)
+        case _ if again.is_stored(call, message) and call.operation is not CustomerOperation.DELETE:
+            _settle_later(step, call)
         case _:
-            _again_later(step, call, message)
+            again.later(step, call, message)
 
 
 def _overtaken(step: CustomerStep, message: CustomerAnswer) -> None:
@@ -143,32 +141,3 @@ def _settle_later(step: CustomerStep, call: CustomerCall) -> None:
     wait = limits.backoff(call.key, 0) if call.operation in ON_A_METHOD else limits.STORED_ERROR_WAIT
     step.put_call(replace(call, settle=calls.STORED_ERROR, due_at=step.now + wait, errors=0))
     step.why = "Stripe keeps an error under this key: settle by reading"
-
-
-def _held_back(step: CustomerStep, call: CustomerCall, message: CustomerAnswer) -> None:
-    """Nothing of it left the worker: a call that was never sent may still expire or become moot, whenever its time comes."""
-    if call.settle is not None or message.sent_at not in call.sends:
-        step.stale("held back, and somebody else is at it")
-        return
-    changed = replace(call, sends=without(call.sends, message.sent_at), held_back=call.held_back + 1)
-    if call.sends[-1] == message.sent_at:
-        wait = limits.backoff(call.key, len(call.sends) + call.held_back - 1)
-        changed = replace(changed, due_at=step.now + min(wait, limits.HELD_BACK_CAP))
-    step.put_call(changed)
-    step.why = f"{call.operation} held back ({message.problem.code if message.problem else 'no reason'}): again later"
-
-
-def _again_later(step: CustomerStep, call: CustomerCall, message: CustomerAnswer) -> None:
-    code = message.problem.code if message.problem else str(message.result)
-    if call.settle:
-        step.put_call(replace(call, errors=call.errors + 1, due_at=step.now + limits.backoff(call.key, call.errors)))
-        step.why = f"could not look for it ({code}): again later"
-        return
-    errors = call.errors + 1 if code == "http_500" else 0
-    if errors >= limits.STORED_ERROR_STREAK and call.operation is not CustomerOperation.DELETE:
-        _settle_later(step, call)
-        return
-    tries = len(call.sends) + call.held_back
-    wait = KEYS_REFUSED_WAIT if code in {"http_401", "http_403"} else limits.backoff(call.key, tries - 1)
-    step.put_call(replace(call, errors=errors, due_at=step.now + wait))
-    step.why = f"{call.operation} {message.result} ({code}): again later"

@@ -10,8 +10,7 @@ from typing import Any
 
 from contracts.commands import FutureUsage
 from worker.domain.customers.record import SavedMethod
-from worker.domain.facts import StripeProblem
-from worker.domain.messages import CommandMessage, Result
+from worker.domain.messages import AnswerMessage, CommandMessage
 
 
 class CustomerKind(StrEnum):
@@ -97,24 +96,11 @@ class CustomerReadFailed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CustomerAnswer:
-    """The answer to a call, or to the search for a lost create. `made` is the id of the customer or SetupIntent made.
+class CustomerAnswer(AnswerMessage):
+    """What Stripe tells of a customer's call. `made` is the id of the customer or SetupIntent made."""
 
-    `version` as committed right before the send; `chained` counts the calls that this delivery sent after its own;
-    `replayed`: Stripe repeated what it had answered to the key before, which may be long ago. `sent_at` says which send
-    was held back.
-    """
-
-    call_id: str
-    result: Result
-    version: int
     made: str | None = None
     client_secret: str | None = field(default=None, repr=False, compare=False)
-    problem: StripeProblem | None = None
-    request_id: str | None = None
-    chained: int = 0
-    replayed: bool = False
-    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

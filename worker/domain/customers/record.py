@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from contracts.replies import Verdict
-from worker.domain.record import Address, Outcome, Refused
+from worker.domain.record import Outcome, Refused, StripeCall
 
 TOMBSTONE = "erased"
 """Stands for the id of a user who was erased; nobody's customer is ever made for it."""
@@ -38,32 +38,18 @@ ON_A_METHOD = frozenset({CustomerOperation.SET_DEFAULT, CustomerOperation.DETACH
 """These are sent only for a payment method that is the user's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class CustomerCall:
-    """One request that must reach Stripe, committed before its first send and repeated under the same key.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerCall(StripeCall):
+    """A call of a customer. `target` is the Stripe customer that it addresses, stored before the first send.
 
-    `target` is the Stripe customer that it addresses, stored before the first send; `sends` when each send began, without
-    those that were held back and only counted (`held_back`); `due_at` when the sweeper looks at it. `settle` means: never
-    send again, find out by reading, because of this. `checked`: the user's methods were read after it was queued. `doubt`
-    is what it is refused with, unless a read shows that it took effect all the same.
+    `checked`: the user's methods were read after it was queued. `doubt` is what it is refused with, unless a read shows that
+    it took effect all the same.
     """
 
-    id: str
     operation: CustomerOperation
-    key: str
-    params: dict[str, Any]
-    issued_at: datetime
-    body_hash: str = ""
     target: str | None = None
-    expires_at: datetime | None = None
-    reply: Address | None = None
-    sends: tuple[datetime, ...] = ()
-    held_back: int = 0
-    due_at: datetime | None = None
-    settle: str | None = None
     checked: bool = False
     doubt: Refused | None = None
-    errors: int = 0
 
     @property
     def method(self) -> str:
@@ -142,8 +128,7 @@ class Customer:
         """When the sweeper must look again, or None when nothing is open."""
         head = self.head
         waits = (
-            head.due_at if head else None,
-            head.expires_at if head and head.held_back and not head.sends else None,
+            *(head.waits if head else ()),
             self.read_at,
         )
         return min((moment for moment in waits if moment is not None), default=None)

@@ -23,7 +23,7 @@ ASKING = (
         old="        sends=(*call.sends, step.now),\n",
         new="        sends=call.sends or (step.now,),\n",
         tests=(
-            f"{WORKER}/test_core_answers.py::test_a_create_that_is_not_found_waits_for_its_last_send",
+            f"{WORKER}/test_core_settled_by_reading.py::test_a_create_that_is_not_found_waits_for_its_last_send",
             f"{WORKER}/test_core_answers.py::test_the_waits_between_sends_grow_to_ten_minutes",
         ),
     ),
@@ -97,7 +97,7 @@ ASKING = (
         old="    if not head.settle and step.now - head.sends[0] >= limits.KEY_LIFETIME:\n"
         "        head = replace(head, settle=KEY_TOO_OLD)\n",
         new="",
-        tests=(f"{WORKER}/test_core_answers.py::test_a_confirm_with_an_old_key_is_settled_by_reading",),
+        tests=(f"{WORKER}/test_core_settled_by_reading.py::test_a_confirm_with_an_old_key_is_settled_by_reading",),
     ),
     Safeguard(
         name="what was held back was not sent",
@@ -145,7 +145,7 @@ ASKING = (
         file=ANSWERS,
         old="            _settle_later(step, call)\n        case Result.HELD_BACK",
         new="            again.later(step, call, message)\n        case Result.HELD_BACK",
-        tests=(f"{WORKER}/test_core_answers.py::test_a_confirm_with_a_stored_error_is_settled_by_reading",),
+        tests=(f"{WORKER}/test_core_settled_by_reading.py::test_a_confirm_with_a_stored_error_is_settled_by_reading",),
     ),
     Safeguard(
         name="a conflict is read first",

@@ -222,7 +222,7 @@ DECIDING = (
         file="worker/domain/step.py",
         old='FORGOTTEN = {Operation.CREATE: "receipt_email", Operation.EVIDENCE: "evidence"}\n',
         new="FORGOTTEN: dict[Operation, str] = {}\n",
-        tests=(f"{WORKER}/test_core_disputes.py::test_evidence_is_sent_and_forgotten",),
+        tests=(f"{WORKER}/test_core_dispute_answers.py::test_evidence_is_sent_and_forgotten",),
     ),
     Safeguard(
         name="redacted timeline",

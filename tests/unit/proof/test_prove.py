@@ -7,94 +7,22 @@ import signal
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from contracts.views import DisputeStatus, RefundStatus
+from tests.unit.proof.proving import DAY, PAGE, Account, Books, charge, paid, proven
 from tests.unit.proof.test_judge import moved
 from tests.unit.worker.making import NOW
 from worker.adapters.balance import Transactions
-from worker.adapters.spill import Spill
-from worker.ops import screen
-from worker.ops.cli import main
-from worker.ops.proof_cli import as_json, show
-from worker.ops.prove import CLOCKS, SECOND_LOOKS, SHOWN, OtherDeployment, Phase, Proof, prove
+from worker.ops.proof_cli import show
+from worker.ops.prove import CLOCKS, SECOND_LOOKS, SHOWN, OtherDeployment, Phase
 from worker.proof import Held, Moved, Settled
-
-DAY = timedelta(days=1)
-PAGE = 100
-
-
-class Account:
-    """Stripe, as far as the proof reads it: pages of movements, and all of an intent at a second look."""
-
-    def __init__(self, moves: Sequence[Moved] = ()) -> None:
-        self.moves = list(moves)
-        self.looks: list[str] = []
-        self.since: datetime | None = None
-
-    async def page(self, since: datetime, after: str | None) -> Transactions:
-        self.since = since
-        begin = int(after or 0)
-        more = begin + PAGE < len(self.moves)
-        return Transactions(tuple(self.moves[begin : begin + PAGE]), 1, str(begin + PAGE) if more else None, NOW)
-
-    async def of_intent(self, intent_id: str) -> list[Moved]:
-        self.looks.append(intent_id)
-        return [move for move in self.moves if move.intent_id == intent_id]
-
-
-class Books:
-    """Our payments; `during` happens between the pass over Stripe and the second look."""
-
-    def __init__(self, payments: Sequence[Held] = (), during: Callable[[], None] = lambda: None) -> None:
-        self.payments = {one.payment_id: one for one in payments}
-        self.before: dict[str, Held] = {}
-        self.during = during
-
-    async def count(self, since: datetime) -> int:
-        del since
-        return len(self.payments)
-
-    async def held(self, since: datetime, until: datetime) -> AsyncIterator[list[Held]]:
-        del since, until
-        found = list(self.payments.values())
-        for start in range(0, len(found), PAGE):
-            yield found[start : start + PAGE]
-        self.during()
-
-    async def one(self, payment_id: str) -> Held | None:
-        return (self.payments | self.before).get(payment_id)
-
-    async def known(self, intents: Sequence[str]) -> dict[str, Held]:
-        ours = (self.payments | self.before).values()
-        return {one.intent_id: one for one in ours if one.intent_id is not None and one.intent_id in intents}
-
-
-def paid(number: int, captured: int = 1000) -> Held:
-    return Held(f"pay_{number}_1", f"pi_{number}", "eur", captured)
-
-
-def charge(number: int, amount: int = 1000, **changes: object) -> Moved:
-    return moved("charge", amount, intent_id=f"pi_{number}", source_id=f"ch_{number}", fee=30, **changes)
-
-
-async def proven(account: Account, books: Books, **more: object) -> Proof:
-    with Spill() as spill:
-        return await prove(
-            account,
-            books,
-            spill,
-            more.pop("report", lambda *_: None),  # type: ignore[arg-type] # a report
-            deployment="test",
-            since=NOW - DAY,
-            until=NOW,
-        )
 
 
 async def test_agreement_over_many_pages() -> None:
@@ -333,107 +261,3 @@ def test_the_spill_leaves_nothing_behind(tmp_path: Path, ending: signal.Signals)
         process.wait(timeout=60)
     assert process.returncode == -ending
     assert list(tmp_path.iterdir()) == []
-
-
-async def test_people_and_programs_are_told_the_same() -> None:
-    """Totals by currency, what settled, and each drift with both sides: in tables, and as JSON in minor units."""
-    moves = [charge(1), charge(2, 1840, whole=2000, currency="usd", converted=True)]
-    dollars = Held("pay_2_1", "pi_2", "usd", 2001)
-    found = await proven(Account(moves), Books([paid(1), dollars]))
-    out = io.StringIO()
-    show(found, Console(file=out, width=160))
-    printed = out.getvalue()
-    for words in ("€10.00", "$20.01", "$20.00", "-$0.01", "pay_2_1", "1 drifts", "€28.40"):
-        assert words in printed
-    told = json.loads(json.dumps(as_json(found)))
-    assert (told["drift_count"], told["drift"], told["drifts"][0]["difference"]) == (1, {"usd": 1}, -1)
-    assert told["totals"]["eur"]["here"] == told["totals"]["eur"]["stripe"] == 1000
-    assert told["settled"]["eur"] == {"amount": 2840, "fee": 60, "net": 2780}
-
-
-MILLIONS = ("$186,342,123.45", "$186,342,123.44", "-$0.01", "KWD 186,342,123.450")
-LONG = "pay_0bafe22a4c1d9e8f7a6b5c4d_1"
-
-
-async def millions() -> Proof:
-    """A drift of a cent in a payment of millions, and dinars beside it."""
-    dollars = Held(LONG, "pi_1", "usd", 18_634_212_345)
-    dinars = Held("pay_2_1", "pi_2", "kwd", 186_342_123_450)
-    moves = [
-        charge(1, 18_634_212_344, currency="usd", settled_currency="usd"),
-        charge(2, 186_342_123_450, currency="kwd", settled_currency="kwd"),
-    ]
-    return await proven(Account(moves), Books([dollars, dinars]))
-
-
-async def test_no_amount_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
-    """At 80 columns, and where it is piped on, amounts of millions are whole; where it is narrower they fold."""
-    found = await millions()
-    out = io.StringIO()
-    show(found, Console(file=out, width=80))
-    show(found, screen.console())
-    piped = capsys.readouterr().out
-    for printed in (out.getvalue(), piped):
-        assert [amount for amount in MILLIONS if amount not in printed] == []
-        assert "…" not in printed
-    assert LONG in piped
-    out = io.StringIO()
-    show(found, Console(file=out, width=40))
-    cells = [line.split("│")[1:-1] for line in out.getvalue().splitlines() if line.count("│") == 5]
-    read = ["".join(cell.strip() for cell in column) for column in zip(*cells, strict=True)]
-    assert (LONG in read[0], read[1:]) == (True, [MILLIONS[0], MILLIONS[1], MILLIONS[2]])
-
-
-async def test_agreement_is_said_in_words() -> None:
-    """Without a drift there is one line that says so."""
-    out = io.StringIO()
-    show(await proven(Account([charge(1)]), Books([paid(1)])), Console(file=out, width=160))
-    assert "not a cent of drift in 1 payments" in out.getvalue()
-
-
-async def test_nothing_judged_is_no_proof() -> None:
-    """Without a payment there is a neutral line; it is sound only when no money moved at Stripe in this time either."""
-    quiet = await proven(Account(), Books())
-    elsewhere = await proven(Account([charge(1), charge(2, deployment="other")]), Books())
-    later = await proven(Account([charge(1, at=int(NOW.timestamp()))]), Books())
-    assert (quiet.sound, elsewhere.sound, later.sound) == (True, False, True)
-    for found, words in ((quiet, "no money moved"), (elsewhere, "2 movements")):
-        out = io.StringIO()
-        show(found, Console(file=out, width=160))
-        assert "0 payments judged" in out.getvalue()
-        assert words in out.getvalue()
-        assert "not a cent" not in out.getvalue()
-    assert json.loads(json.dumps(as_json(elsewhere)))["sound"] is False
-
-
-async def test_another_deployments_payments_are_no_proof() -> None:
-    """Payments that bear another deployment than the command's are named, and nothing is told of their money."""
-    books = Books([replace(paid(1), deployment="Test"), replace(paid(2), deployment="test")])
-    with pytest.raises(OtherDeployment, match=r"'Test' \(1\)"):
-        await proven(Account([charge(1), charge(2)]), books)
-
-
-@pytest.mark.parametrize("options", [("--since", "0m"), ("--since", "1d", "--until", "30d")])
-def test_a_span_without_time_is_bad_usage(capsys: pytest.CaptureFixture[str], options: tuple[str, ...]) -> None:
-    """A span that ends before it begins, or as it does, ends the command with code 2 and both moments."""
-    variables = {"MONGO_URI": "mongodb://127.0.0.1:9/", "STRIPE_SECRET_KEY": "sk_test_1"}
-    assert main(["proof", *options], variables) == 2
-    printed = capsys.readouterr()
-    assert (printed.out, printed.err.count("\n")) == ("", 1)
-    assert "does not lie after --since" in printed.err
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        (("--since", "never"), "'never' is no moment: give 2026-11-01, 2026-11-01T12:00, 36h or 7d"),
-        (("--since", "1d", "--until", "2999-01-01"), "'2999-01-01' lies ahead"),
-    ],
-)
-def test_a_moment_that_is_none_is_bad_usage(
-    capsys: pytest.CaptureFixture[str], options: tuple[str, ...], told: str
-) -> None:
-    """A span that cannot be read ends the command with code 2 and a line that says what is wrong with it."""
-    variables = {"MONGO_URI": "mongodb://127.0.0.1:9/", "STRIPE_SECRET_KEY": "sk_test_1"}
-    assert main(["proof", *options], variables) == 2
-    assert capsys.readouterr().err == f"payments: {told}\n"

@@ -1,18 +1,17 @@
-"""Money that is late or strange, or may not stay: each case met as the policy says, and settled by whoever decides."""
+"""Money that is late or strange, or may not stay: each case met as the policy says."""
 
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from contracts.commands import Resolution
 from contracts.events import Case, Remedy
-from contracts.replies import RefusalCode, Verdict
+from contracts.replies import RefusalCode
 from contracts.views import RefundStatus
+from tests.unit.worker.concerning import always, late, paid_after_cancel, two_hundred_refunds
 from tests.unit.worker.making import (
     AMOUNT,
-    NOW,
     PAYMENT,
     Story,
     capture,
@@ -25,37 +24,24 @@ from tests.unit.worker.making import (
     last_body,
     paid,
     problem,
-    refund,
     refund_fact,
     refund_seen,
     resolve,
     review,
     seen,
     totals,
-    verdicts,
     warning,
 )
 from worker.domain import limits
 from worker.domain.effects import Decision, Send
-from worker.domain.facts import Ledger
-from worker.domain.messages import Message, Result
-from worker.domain.policy import ANSWER_WITHIN, COURSES, Course, Policy
-from worker.domain.record import Outcome, Status
+from worker.domain.messages import Result
+from worker.domain.policy import ANSWER_WITHIN, COURSES, Policy
+from worker.domain.record import Status
 
 OWN = "~refund-1"
 """The name of the first refund that a policy makes."""
 
 Trigger = Callable[[Policy], tuple[Story, Decision]]
-
-
-def always(remedy: Remedy, refund_below: int | None = None) -> Policy:
-    """The same remedy for every case."""
-    return Policy(dict.fromkeys(Case, Course(remedy, refund_below)))
-
-
-def paid_after_cancel(policy: Policy) -> tuple[Story, Decision]:
-    made = Story(policy=policy).reach(Status.CANCELED)
-    return made, made.tell(seen(Status.SUCCEEDED))
 
 
 def paid_twice(policy: Policy) -> tuple[Story, Decision]:
@@ -101,11 +87,6 @@ CASES = list(Case)
 
 def told(made: Story, case: Case) -> dict[str, Any]:
     return last_body(made.record, KINDS.get(case, "late_money"))
-
-
-def late(policy: Policy) -> Story:
-    """A canceled payment whose money came after all."""
-    return paid_after_cancel(policy)[0]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -238,118 +219,6 @@ def test_the_defaults_move_no_money() -> None:
     assert set(COURSES) == set(Case)
 
 
-def test_a_question_without_an_answer_goes_to_a_person() -> None:
-    """When the time for an answer is over a person must look, once, and the question can still be decided."""
-    made = late(always(Remedy.ASK))
-    made.tick(ANSWER_WITHIN)
-    assert made.record.needs_review == "paid_after_cancel"
-    assert last_body(made.record, "needs_review")["reason"] == "paid_after_cancel: nobody answered in time"
-    assert made.record.check_at is None
-    made.tick(ANSWER_WITHIN)
-    assert event_types(made.record).count("needs_review") == 1
-    assert codes(made.tell(resolve(Resolution.KEEP))) == {"resolve-1": None}
-
-
-def test_a_question_is_not_given_up_early() -> None:
-    """Until its time is over a question waits."""
-    made = late(always(Remedy.ASK))
-    made.tick(ANSWER_WITHIN - timedelta(seconds=1))
-    assert made.record.needs_review is None
-
-
-@pytest.mark.parametrize("remedy", [Remedy.ASK, Remedy.HOLD])
-def test_somebody_keeps_the_money(remedy: Remedy) -> None:
-    """`keep` ends every question and every review, announces the decision, and moves nothing."""
-    made = late(always(remedy))
-    decision = made.tell(resolve(Resolution.KEEP))
-    assert verdicts(decision) == {"resolve-1": Verdict.ACCEPTED}
-    assert decision.effect is None
-    body = last_body(made.record, "resolved")
-    assert (body["decision"], body.get("needs_review")) == ("keep", None)
-    assert not any(concern.open for concern in made.record.concerns)
-    assert made.record.check_at is None
-
-
-@pytest.mark.parametrize("remedy", [Remedy.ASK, Remedy.HOLD])
-def test_somebody_gives_the_money_back(remedy: Remedy) -> None:
-    """`refund` ends every question and every review, and gives back all that can be refunded, in the decider's name."""
-    made = late(always(remedy))
-    decision = made.tell(resolve(Resolution.REFUND))
-    assert isinstance(decision.effect, Send)
-    assert decision.told == ()
-    (asked,) = made.record.refunds
-    assert (asked.amount, asked.asked_by, asked.note) == (AMOUNT, "admin-1", "why")
-    assert event_types(made.record)[-2:] == ["resolved", "refund_requested"]
-    done = made.answer(Result.DONE, refund=refund_fact(AMOUNT, RefundStatus.SUCCEEDED, asked.id))
-    assert codes(done) == {"resolve-1": None}
-    assert made.record.check_at is None
-
-
-def test_a_decision_that_stripe_refuses_is_refused() -> None:
-    """When the refund of a decision is refused, the decider is told, and the money is still there."""
-    made = late(always(Remedy.ASK))
-    made.tell(resolve(Resolution.REFUND))
-    assert codes(made.answer(Result.REFUSED, problem=problem("balance_insufficient"))) == {
-        "resolve-1": RefusalCode.PROVIDER_REFUSED
-    }
-    assert totals(made.record) == {"captured": 2000, "refundable": 2000}
-    assert codes(made.tell(refund("r-1"))) == {}
-
-
-@pytest.mark.parametrize("decision", list(Resolution))
-def test_who_waits_for_nobody_is_not_resolved(decision: Resolution) -> None:
-    """A payment that waits for nobody has nothing to resolve."""
-    made = paid()
-    assert codes(made.tell(resolve(decision))) == {"resolve-1": RefusalCode.NOTHING_TO_RESOLVE}
-    assert "resolved" not in event_types(made.record)
-
-
-def test_a_decision_comes_once() -> None:
-    """The same decision again hears what it did; another one finds nothing to decide."""
-    made = late(always(Remedy.ASK))
-    made.tell(resolve(Resolution.KEEP))
-    assert verdicts(made.tell(resolve(Resolution.KEEP))) == {"resolve-1": Verdict.ACCEPTED}
-    assert codes(made.tell(resolve(Resolution.REFUND, "resolve-2"))) == {"resolve-2": RefusalCode.NOTHING_TO_RESOLVE}
-    assert event_types(made.record).count("resolved") == 1
-
-
-def test_a_decision_that_is_late_is_refused() -> None:
-    """A decision whose time is over changes nothing."""
-    made = late(always(Remedy.HOLD))
-    assert codes(made.tell(resolve(expires_at=NOW))) == {"resolve-1": RefusalCode.EXPIRED}
-    assert made.record.needs_review == "paid_after_cancel"
-
-
-def test_a_decision_about_no_payment_is_refused() -> None:
-    """A decision by an unknown payment id is refused by name."""
-    assert codes(Story().tell(resolve())) == {"resolve-1": RefusalCode.UNKNOWN_PAYMENT}
-
-
-def test_a_refund_of_nothing_is_no_decision() -> None:
-    """Giving back what is not there is refused, and the payment goes on waiting for a decision."""
-    made = paid()
-    made.tell(seen(Status.SUCCEEDED, "evt_other", id="pi_other"))
-    made.tell(dispute_seen(dispute_fact()))
-    assert codes(made.tell(resolve(Resolution.REFUND))) == {"resolve-1": RefusalCode.NOT_REFUNDABLE}
-    assert made.record.needs_review == "second_intent"
-    assert codes(made.tell(resolve(Resolution.KEEP, "resolve-2"))) == {"resolve-2": None}
-    assert made.record.needs_review is None
-
-
-def two_hundred_refunds(policy: Policy) -> Story:
-    made = paid(policy)
-    many = tuple(refund_fact(1, number=number) for number in range(limits.MAX_REFUNDS))
-    made.read(Status.SUCCEEDED, ledger=Ledger(many))
-    return made
-
-
-def test_a_decision_makes_no_201st_refund() -> None:
-    """A payment that has used up its refunds cannot be decided by one more."""
-    made = two_hundred_refunds(always(Remedy.ASK))
-    made.tell(warning())
-    assert codes(made.tell(resolve(Resolution.REFUND))) == {"resolve-1": RefusalCode.TOO_MANY_REFUNDS}
-
-
 def test_a_policy_makes_no_201st_refund() -> None:
     """Where a payment has used up its refunds, what the policy would refund waits for a person."""
     made = two_hundred_refunds(always(Remedy.REFUND))
@@ -411,15 +280,6 @@ def test_a_policys_refund_that_fails_later_waits_for_a_person() -> None:
     assert codes(made.tell(resolve(Resolution.KEEP))) == {"resolve-1": None}
 
 
-def test_a_decisions_refund_has_a_name_of_its_own() -> None:
-    """Whatever id a decision has, its refund is never taken for one of the policy's."""
-    made = late(always(Remedy.REFUND))
-    made.answer(Result.REFUSED, problem=problem("balance_insufficient"))
-    decision = made.tell(resolve(Resolution.REFUND, "1"))
-    assert isinstance(decision.effect, Send)
-    assert len({found.id for found in made.record.refunds}) == 2
-
-
 @pytest.mark.parametrize("remedy", [Remedy.ASK, Remedy.HOLD])
 @pytest.mark.parametrize("case", CASES)
 def test_a_full_refund_settles_it(case: Case, remedy: Remedy) -> None:
@@ -437,103 +297,3 @@ def test_a_partial_refund_settles_nothing() -> None:
     made.tell(refund_seen(refund_fact(AMOUNT - 1)))
     assert made.record.needs_review == "paid_after_cancel"
     assert made.record.concerns[0].open
-
-
-@pytest.mark.parametrize("remedy", list(Remedy))
-@pytest.mark.parametrize("message", [warning(), review(opened=True)], ids=["warning", "review"])
-def test_what_has_gone_back_is_nobodys_concern(message: Message, remedy: Remedy) -> None:
-    """A sign of fraud about money that was given back in full is told, and nobody is asked or waited for."""
-    made = paid(always(remedy))
-    made.tell(refund_seen(refund_fact(AMOUNT)))
-    made.tell(message)
-    assert made.record.concerns[0].remedy is Remedy.TELL
-    assert (made.record.needs_review, made.record.next_deadline) == (None, None)
-
-
-def test_other_reviews_survive_a_full_refund() -> None:
-    """A reason for a person to look that is not about this money is not settled by giving it back."""
-    made = paid()
-    made.tell(seen(Status.SUCCEEDED, "evt_other", id="pi_other"))
-    made.tell(warning())
-    made.tell(refund_seen(refund_fact(AMOUNT)))
-    assert made.record.needs_review == "second_intent"
-
-
-def test_a_warning_is_announced_once() -> None:
-    """The same warning under another event is stale; a second warning is one of its own."""
-    made = paid()
-    made.tell(warning(1))
-    assert made.tell(warning(1, message_id="evt_again")).outcome is Outcome.STALE
-    made.tell(warning(2))
-    assert event_types(made.record).count("fraud_warning") == 2
-    body = last_body(made.record, "fraud_warning")
-    assert (body["warning_id"], body["fraud_type"]) == ("issfr_2", "made_with_stolen_card")
-
-
-def test_a_review_is_opened_and_closed() -> None:
-    """Both ends of a review are announced, each once."""
-    made = paid()
-    made.tell(review(opened=True, reason="rule"))
-    made.tell(review(opened=False, reason="approved"))
-    assert last_body(made.record, "review_opened")["reason"] == "rule"
-    assert last_body(made.record, "review_closed")["reason"] == "approved"
-    assert [found.open for found in made.record.reviews] == [False]
-
-
-def test_a_review_that_is_heard_of_after_its_end_is_told_in_full() -> None:
-    """The end that overtakes the beginning tells both, and the beginning is stale after it."""
-    made = paid()
-    made.tell(review(opened=False, reason="approved"))
-    assert [kind for kind in event_types(made.record) if "review" in kind] == ["review_opened", "review_closed"]
-    assert made.tell(review(opened=True)).outcome is Outcome.STALE
-
-
-@pytest.mark.parametrize("order", [(True, False), (False, True)])
-def test_the_end_of_a_review_frees_what_it_held(order: tuple[bool, bool]) -> None:
-    """A payment that was held for its review is free once that is over, in either order, and the event says so."""
-    made = held(always(Remedy.HOLD))
-    for opened in order:
-        made.tell(review(opened=opened, reason=None if opened else "approved"))
-    assert made.record.needs_review is None
-    assert "needs_review" not in last_body(made.record, "review_closed")
-    assert isinstance(made.tell(capture()).effect, Send)
-
-
-def test_of_two_reviews_both_must_end() -> None:
-    """What two reviews hold is free only when both are over."""
-    made = held(always(Remedy.HOLD))
-    made.tell(review(opened=True))
-    made.tell(review(opened=True, message_id="evt_2", review_id="prv_2"))
-    made.tell(review(opened=False))
-    assert made.record.needs_review == "review_opened"
-
-
-def test_the_end_of_a_review_frees_nothing_else() -> None:
-    """A payment that waits for a person for another reason goes on waiting."""
-    made = paid(always(Remedy.HOLD))
-    made.tell(warning())
-    made.tell(review(opened=True))
-    made.tell(review(opened=False))
-    assert made.record.needs_review == "fraud_warning"
-
-
-@pytest.mark.parametrize(
-    "message",
-    [warning(intent_id="pi_other"), review(opened=True, intent_id="pi_other")],
-    ids=["warning", "review"],
-)
-def test_a_sign_of_another_intent_is_not_ours(message: Message) -> None:
-    """A warning or a review of another intent waits for a person, and is no concern of this payment."""
-    made = paid()
-    made.tell(message)
-    assert made.record.needs_review == "second_intent"
-    assert made.record.concerns == ()
-
-
-def test_more_concerns_than_any_payment_has_wait_for_a_person() -> None:
-    """Beyond fifty concerns nothing more is stored, and a person must look."""
-    made = paid(always(Remedy.TELL))
-    for number in range(limits.MAX_CONCERNS + 1):
-        made.tell(warning(number))
-    assert len(made.record.concerns) == limits.MAX_CONCERNS
-    assert made.record.needs_review == "too_many_concerns"

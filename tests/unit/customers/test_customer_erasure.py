@@ -37,6 +37,17 @@ def test_an_erasure_forgets_here_at_once_and_deletes_there() -> None:
     assert made.record.check_at is None
 
 
+def test_a_create_that_never_left_is_not_sent_for_an_erased_user() -> None:
+    """A create that was under way at the erasure turns out to have been held back: no customer is made only to be deleted."""
+    made = CustomerStory()
+    made.tell(ensure())
+    made.tell(erase())
+    decision = made.answer(Result.HELD_BACK, sent_at=made.head.sends[-1], problem=problem("stripe_away"))
+    assert decision.effect is None
+    assert made.record.status is CustomerStatus.ERASED
+    assert (made.record.calls, made.record.check_at) == ((), None)
+
+
 def test_an_erasure_waits_for_the_create_under_way() -> None:
     """A customer that is being created is deleted as soon as its name is known."""
     made = story(CustomerStatus.CREATING)

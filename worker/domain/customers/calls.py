@@ -29,6 +29,7 @@ STORED_ERROR = "stored_error"
 
 NOT_THEIRS = Refused(RefusalCode.UNKNOWN_METHOD, "the user has no such payment method", "data.payment_method")
 NOT_CARRIED_OUT = Refused(RefusalCode.PROVIDER_ERROR, "Stripe did not carry it out: try again")
+ERASED = Refused(RefusalCode.WRONG_STATE, "the user was erased after this was asked for")
 GONE = Refused(RefusalCode.PROVIDER_ERROR, "the customer was deleted at Stripe: try again")
 
 
@@ -166,6 +167,8 @@ def _moot(step: CustomerStep, call: CustomerCall) -> Refused | None:
     customer = step.known
     if call.operation in ON_A_METHOD and not customer.has(call.method) and (call.checked or not customer.stripe_id):
         return NOT_THEIRS
+    if call.operation is CustomerOperation.CREATE and step.status is CustomerStatus.ERASING:
+        return ERASED
     return None
 
 

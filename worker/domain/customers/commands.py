@@ -6,9 +6,6 @@ from worker.domain.customers import calls
 from worker.domain.customers.messages import Detach, Ensure, Erase, SetDefault, SetUp
 from worker.domain.customers.record import TOMBSTONE, Customer, CustomerOperation, CustomerStatus, customer_id
 from worker.domain.customers.step import OWN, CustomerStep
-from worker.domain.record import Refused
-
-ERASED_TEXT = "the user was erased after this was asked for"
 
 
 def open_customer(step: CustomerStep) -> None:
@@ -28,7 +25,7 @@ def anew(step: CustomerStep) -> None:
     if _expired(step) or _nobody(step):
         return
     if step.known.erased_since(message.issued_at):
-        _turn_away(step, ERASED_TEXT)
+        _turn_away(step, calls.ERASED.message)
         return
     step.change(user_id=message.user_id)
     calls.creation(step)
@@ -44,7 +41,7 @@ def queue(step: CustomerStep) -> None:
     if _expired(step):
         return
     if step.known.erased_since(command.issued_at):
-        _turn_away(step, ERASED_TEXT)
+        _turn_away(step, calls.ERASED.message)
     elif sum(not call.id.startswith(OWN) for call in step.known.calls) >= limits.MAX_OPEN_CALLS:
         message = f"{limits.MAX_OPEN_CALLS} commands wait for this user: try again later"
         step.refuse(RefusalCode.TOO_MANY_COMMANDS, message)
@@ -88,12 +85,11 @@ def erase(step: CustomerStep) -> None:
 
     A create that is under way must end before its customer can be deleted; what else is open dies with the customer.
     """
-    refused = Refused(RefusalCode.WRONG_STATE, ERASED_TEXT)
     customer = step.known
     for call in customer.calls:
         created = call.operation is CustomerOperation.CREATE and call.sends
         if not created and call.operation is not CustomerOperation.DELETE:
-            step.close(call, refused)
+            step.close(call, calls.ERASED)
     step.change(
         status=CustomerStatus.ERASING,
         user_id=TOMBSTONE,

@@ -48,6 +48,7 @@ from worker.adapters.stories import Stories
 from worker.adapters.stripe_events import EventList
 from worker.adapters.trust import refuse_untrusted
 from worker.customers import CustomerHandler
+from worker.ending import end
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable, WorkerError
 from worker.forgetting import Forgetting
@@ -177,21 +178,26 @@ class Worker:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Consume and do what is due until `stop`, then drain. Raises BrokerGone in a group."""
-        async with asyncio.TaskGroup() as tasks:
-            for consumer in self.consumers:
-                await consumer.start(self.consuming, passive=self.passive)
-            await self.queries.start(self.consuming, passive=self.passive)
-            sweeps = (*(sweeper.run for sweeper in self.sweepers), self.coverage.run)
-            keeping = (self.rollups.run, self.replays.run, self.outbox.run, self.upkeep.run)
-            runs = (self.relay.run, *sweeps, *keeping, self.outage.run, self.watchdog.run)
-            jobs = [tasks.create_task(job()) for job in runs]
+        """Consume and do what is due until `stop`, then drain. Raises what ended a job, such as BrokerGone, in a group."""
+        for consumer in self.consumers:
+            await consumer.start(self.consuming, passive=self.passive)
+        await self.queries.start(self.consuming, passive=self.passive)
+        sweeps = (*(sweeper.run for sweeper in self.sweepers), self.coverage.run)
+        keeping = (self.rollups.run, self.replays.run, self.outbox.run, self.upkeep.run)
+        runs = (self.relay.run, *sweeps, *keeping, self.outage.run, self.watchdog.run)
+        jobs = [asyncio.create_task(job()) for job in runs]
+        told = asyncio.create_task(stop.wait())
+        try:
             log.info("ready", queues=[consumer.name for consumer in self.consumers])
-            await stop.wait()
+            over, _ = await asyncio.wait([told, *jobs], return_when=asyncio.FIRST_COMPLETED)
             self.stopping.set()
+            if failed := [error for job in over - {told} if (error := job.exception())]:
+                raise BaseExceptionGroup("a job ended", failed)
             for job in jobs:
                 job.cancel()
             await self._drain()
+        finally:
+            await end([told, *jobs])
 
     async def probe(self) -> dict[str, bool]:
         """Each part by name, for `/ready`; not ready from the moment a stop is asked for."""
@@ -246,9 +252,11 @@ async def _start(chosen: Settings, wraps: Wraps, stop: asyncio.Event, closing: A
                 raise
 
     await patience.keep_trying("database", prepare, (StoreUnavailable,), stop)
-    publishing = await patience.connect(chosen, "publisher", stop, closing)
-    replying = await patience.connect(chosen, "replies", stop, closing)
-    consuming = await patience.connect(chosen, "consumer", stop, closing)
+    opened: list[AbstractRobustConnection] = []
+    closing.push_async_callback(patience.close, opened)
+    publishing = await patience.connect(chosen, "publisher", stop, opened)
+    replying = await patience.connect(chosen, "replies", stop, opened)
+    consuming = await patience.connect(chosen, "consumer", stop, opened)
     passive = not await patience.declare(publishing, stop)
 
     store, publisher = wraps.store(mongo), wraps.publisher(Publisher(publishing, replying=replying))

@@ -1,8 +1,7 @@
 """How a start waits for a world that may come up after us (rule 16): the database, the broker and its topology."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -68,16 +67,21 @@ async def keep_trying(
 
 
 async def connect(
-    chosen: Settings, role: str, stop: asyncio.Event, closing: AsyncExitStack
+    chosen: Settings, role: str, stop: asyncio.Event, opened: list[AbstractRobustConnection]
 ) -> AbstractRobustConnection:
-    """Connect to the broker, and close the connection at the end."""
+    """Connect to the broker, and put the connection among those that are `opened`."""
 
     async def make() -> AbstractRobustConnection:
         return await transport.connect(chosen.rabbitmq_url, f"payments worker {chosen.deployment} {role}")
 
     connection = await keep_trying("broker", make, BROKER_AWAY, stop)
-    closing.push_async_callback(_close, connection)
+    opened.append(connection)
     return connection
+
+
+async def close(opened: Sequence[AbstractRobustConnection]) -> None:
+    """Close them at the same time, so that a broker which does not answer is waited for once."""
+    await asyncio.gather(*(_close(connection) for connection in opened))
 
 
 async def _close(connection: AbstractRobustConnection) -> None:

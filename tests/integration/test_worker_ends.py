@@ -58,7 +58,7 @@ async def test_what_does_not_finish_within_the_grace_time_comes_back(service: Se
     asking = asyncio.create_task(service.create("order-1"))
     await until(lambda: asked_stripe(service), 20, "the command did not reach Stripe")
     slow.child.send(signal.SIGTERM)
-    assert await slow.child.ended(within_s=10) == 0
+    assert await slow.child.ended(within_s=GRACE_S) == 0
     await service.worker()
     assert (await asking).verdict is not Verdict.REFUSED
     await service.created("order-1")

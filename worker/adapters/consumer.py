@@ -25,6 +25,7 @@ from contracts import topology
 from contracts.errors import InvalidMessage
 from contracts.transport import MAX_PUBLISH_BYTES, Publisher, Stored, declare_queue
 from worker.customers import CustomerReport
+from worker.ending import end
 from worker.errors import StoreUnavailable, StripeUnavailable
 from worker.handler import Report
 from worker.pace import Pace
@@ -132,9 +133,7 @@ class Consumer:
         if not running:
             return
         _, late = await asyncio.wait(running, timeout=grace_s)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+        await end(late)
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         task = asyncio.current_task()

@@ -23,6 +23,7 @@ from contracts.queries import QUERIES, AnyAnswer, AnyQuery, QueryRefusal, QueryR
 from contracts.transport import Publisher, declare_queue
 from worker.adapters.consumer import is_registered
 from worker.adapters.outbox import SOURCE
+from worker.ending import end
 from worker.errors import StoreUnavailable
 
 DEADLINE_S = 5.0
@@ -76,9 +77,7 @@ class QueryConsumer:
                 log.info("consumer_cancel_failed", queue=topology.QUERIES_QUEUE)
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=grace_s)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end(late)
 
     async def _on_message(self, message: AbstractIncomingMessage) -> None:
         task = asyncio.current_task()

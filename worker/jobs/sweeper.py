@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import structlog
 
+from worker.ending import end
 from worker.errors import StoreUnavailable, WorkerError
 from worker.ports import Clock, Due
 
@@ -74,14 +75,16 @@ class Sweeper:
 
     async def run(self) -> None:
         """Sweep for ever. A slow payment holds up one of the places, never the others."""
-        async with asyncio.TaskGroup() as tasks:
+        try:
             while True:
                 if len(self._looking) == AT_ONCE:
                     await asyncio.wait(self._looking.values(), return_when=asyncio.FIRST_COMPLETED)
-                elif not await self._fill(tasks):
+                elif not await self._fill():
                     await asyncio.sleep(EVERY_S)
+        finally:
+            await end(self._looking.values())
 
-    async def _fill(self, tasks: asyncio.TaskGroup) -> bool:
+    async def _fill(self) -> bool:
         """Give the free places to what is due; tell whether they are all taken now."""
         if not self._waiting or asyncio.get_running_loop().time() >= self._look_at:
             try:
@@ -91,7 +94,7 @@ class Sweeper:
                 return False
         while self._waiting and len(self._looking) < AT_ONCE:
             payment_id = self._next()
-            self._looking[payment_id] = tasks.create_task(self._look(payment_id))
+            self._looking[payment_id] = asyncio.create_task(self._look(payment_id))
         return len(self._looking) == AT_ONCE
 
     async def _due(self) -> list[Due]:

@@ -1,7 +1,7 @@
 """What is secret or personal never reaches the desk, whatever the message is."""
 
 import json
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import pytest
@@ -81,8 +81,11 @@ def test_a_sketch_shows_what_a_message_looked_like() -> None:
     "unit", ["a", "a@", "@a", "secret", "_secret_", "eyJ-", "eyJa.", "Bearer ", "4 ", "DE89 ", '\\"', "{"]
 )
 def test_a_large_body_is_redacted_in_no_time(unit: str) -> None:
-    """The largest body that is read takes less than two seconds, whatever it is made of."""
+    """The largest body that is read takes some tenths of a second of the processor, whatever it is made of.
+
+    A rule that looks at the rest of the body from each of its letters would take minutes.
+    """
     body = command(note=unit * ((MAX_BODY_BYTES - 400) // len(json.dumps(unit)[1:-1])))
-    began = perf_counter()
+    began = process_time()
     letter_of(arrived(body), NOW)
-    assert perf_counter() - began < 2
+    assert process_time() - began < 10

@@ -81,10 +81,7 @@ def test_a_sketch_shows_what_a_message_looked_like() -> None:
     "unit", ["a", "a@", "@a", "secret", "_secret_", "eyJ-", "eyJa.", "Bearer ", "4 ", "DE89 ", '\\"', "{"]
 )
 def test_a_large_body_is_redacted_in_no_time(unit: str) -> None:
-    """The largest body that is read takes some tenths of a second of the processor, whatever it is made of.
-
-    A rule that looks at the rest of the body from each of its letters would take minutes.
-    """
+    """The largest body that is read takes little of the processor, where looking on from each letter would take minutes."""
     body = command(note=unit * ((MAX_BODY_BYTES - 400) // len(json.dumps(unit)[1:-1])))
     began = process_time()
     letter_of(arrived(body), NOW)

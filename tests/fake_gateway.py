@@ -34,7 +34,8 @@ class FakeGateway:
             sent_at=call.sends[-1] if said.result is Result.HELD_BACK else None,
         )
 
-    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
+    async def read(self, intent_id: str, version: int, *, for_secret: bool = False) -> IntentSeen | ReadFailed:
+        del for_secret
         fault = self._fault()
         if fault is not Fault.NONE:
             return ReadFailed(reason=fault.value)

@@ -137,8 +137,8 @@ class WatchedGateway:
         self._hook.passed("sent")
         return answer
 
-    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
-        return await self._inner.read(intent_id, version)
+    async def read(self, intent_id: str, version: int, *, for_secret: bool = False) -> IntentSeen | ReadFailed:
+        return await self._inner.read(intent_id, version, for_secret=for_secret)
 
     async def find(self, call: Call, payment: Payment) -> Answer:
         return await self._inner.find(call, payment)

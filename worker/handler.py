@@ -253,7 +253,7 @@ class Handler:
         intent = message.intent if isinstance(message, Answer | IntentSeen) else None
         verdict = told.verdict
         if told.wants_secret and payment and payment.intent_id and (intent is None or intent.client_secret is None):
-            seen = await self._gateway.read(payment.intent_id, payment.version)
+            seen = await self._gateway.read(payment.intent_id, payment.version, for_secret=True)
             intent = seen.intent if isinstance(seen, IntentSeen) else None
             verdict = told.verdict if intent else Verdict.PENDING
         return Reply(

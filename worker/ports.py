@@ -135,8 +135,11 @@ class Gateway(Protocol):
     async def send(self, call: Call, payment: Payment, chained: int) -> Answer:
         """Perform one call under its key with its exact parameters; `chained` is handed back with the answer."""
 
-    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
-        """Retrieve an intent, with its refunds and disputes if it has money; it counts only for the version loaded before."""
+    async def read(self, intent_id: str, version: int, *, for_secret: bool = False) -> IntentSeen | ReadFailed:
+        """Retrieve an intent, with its refunds and disputes if it has money; it counts only for the version loaded before.
+
+        `for_secret` says that the sender of a create waits for what it is told: then it goes when creates go, not last.
+        """
 
     async def find(self, call: Call, payment: Payment) -> Answer:
         """Look for the intent of a create around each of its sends, by matching metadata in Stripe's lists."""

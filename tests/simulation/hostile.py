@@ -93,8 +93,8 @@ class HostileGateway:
     async def send(self, call: Call, payment: Payment, chained: int) -> Answer:
         return await self._far(lambda: self._gateway.send(call, payment, chained))
 
-    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
-        return await self._far(lambda: self._gateway.read(intent_id, version))
+    async def read(self, intent_id: str, version: int, *, for_secret: bool = False) -> IntentSeen | ReadFailed:
+        return await self._far(lambda: self._gateway.read(intent_id, version, for_secret=for_secret))
 
     async def find(self, call: Call, payment: Payment) -> Answer:
         answer = await self._far(lambda: self._gateway.find(call, payment))

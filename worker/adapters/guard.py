@@ -32,10 +32,10 @@ class GuardedGateway:
             _not_executed(call, payment, kept), result=Result.HELD_BACK, sent_at=call.sends[-1], chained=chained
         )
 
-    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
-        async with self._line.enter(Priority.READ) as kept:
+    async def read(self, intent_id: str, version: int, *, for_secret: bool = False) -> IntentSeen | ReadFailed:
+        async with self._line.enter(Priority.CREATE if for_secret else Priority.READ) as kept:
             if kept is None:
-                return await self._inner.read(intent_id, version)
+                return await self._inner.read(intent_id, version, for_secret=for_secret)
         return ReadFailed(reason=kept)
 
     async def find(self, call: Call, payment: Payment) -> Answer:

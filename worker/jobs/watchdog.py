@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 
 class BrokerGone(Exception):
-    """The broker has been away for longer than the limit."""
+    """The broker, or a queue that we consume, has been away for longer than the limit."""
 
 
 class Watchdog:
@@ -51,7 +51,7 @@ class Watchdog:
                 log.warning("broker_away")
                 told = True
             if monotonic() - well_at > LIMIT_S:
-                raise BrokerGone(f"no broker for {LIMIT_S:g} s")
+                raise BrokerGone(f"no broker, or nothing to consume, for {LIMIT_S:g} s")
 
     async def _well(self) -> bool:
         """A database outage pauses the consumers of messages, never that of queries. An alarm blocks publishing and ends

@@ -220,8 +220,8 @@ class NoStripe:
         del record, chained
         raise Asked(f"{call.operation} under {call.key}, send {len(call.sends)}")
 
-    async def read(self, stripe_id: str, version: int) -> NoReturn:
-        del version
+    async def read(self, stripe_id: str, version: int, *, for_secret: bool = False) -> NoReturn:
+        del version, for_secret
         raise Asked(f"how {stripe_id} is now")
 
     async def find(self, call: Call | CustomerCall, record: Payment | Customer) -> NoReturn:

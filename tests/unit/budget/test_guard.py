@@ -123,6 +123,16 @@ async def test_every_request_takes_a_place(subject: Subject) -> None:
     assert set(subject.budget.asked[2:]) == {Priority.READ}
 
 
+async def test_a_secret_that_somebody_waits_for_goes_with_the_creates(subject: Subject) -> None:
+    """Who repeats a create in an overload gets the client secret in its turn, not when all else is done."""
+    answer, payment, _ = await made(subject)
+    assert answer.intent is not None
+    seen = await subject.gateway.read(answer.intent.id, payment.version, for_secret=True)
+    assert isinstance(seen, IntentSeen)
+    assert seen.intent.client_secret == answer.intent.client_secret
+    assert subject.budget.asked == [Priority.CREATE] * 2
+
+
 async def test_without_a_place_nothing_is_sent(subject: Subject) -> None:
     """Each kind of call is then answered as not executed, by name, and Stripe hears of none."""
     subject.budget.shut = True

@@ -25,6 +25,8 @@ class WatchfulGateway(FakeGateway):
 
     while_sent: Meanwhile | None = None
     while_read: Meanwhile | None = None
+    for_secrets = 0
+    """Reads for a client secret that somebody waits for."""
 
     async def send(self, call: Call, payment: Payment, chained: int) -> Answer:
         happens, self.while_sent = self.while_sent, None
@@ -32,11 +34,12 @@ class WatchfulGateway(FakeGateway):
             await happens()
         return await super().send(call, payment, chained)
 
-    async def read(self, intent_id: str, version: int) -> IntentSeen | ReadFailed:
+    async def read(self, intent_id: str, version: int, *, for_secret: bool = False) -> IntentSeen | ReadFailed:
+        self.for_secrets += for_secret
         happens, self.while_read = self.while_read, None
         if happens is not None:
             await happens()
-        return await super().read(intent_id, version)
+        return await super().read(intent_id, version, for_secret=for_secret)
 
 
 class RacingStore(MemoryStore):

@@ -216,6 +216,7 @@ class Worker:
         log.info("draining")
         ends = asyncio.get_running_loop().time() + self.grace_s
         await asyncio.gather(*(consumer.pause() for consumer in self.consumers))
+        self.outage.over()
         left_s = max(0.0, ends - asyncio.get_running_loop().time())
         await asyncio.gather(self.queries.drain(left_s), *(consumer.drain(left_s) for consumer in self.consumers))
         try:

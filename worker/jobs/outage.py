@@ -39,12 +39,17 @@ class Outage:
         """Told by a consumer whose delivery met no database."""
         self._begun.set()
 
+    def over(self) -> None:
+        """We are stopping: what waits for its place goes back."""
+        self._pace.free()
+
     async def run(self) -> None:
         """Wait for outages and sit them out, for ever."""
         while True:
             await self._begun.wait()
             since = monotonic()
             log.error("database_away", consumers="paused")
+            self._pace.hold()
             await asyncio.gather(*(consumer.pause() for consumer in self._consumers))
             while not await self._ping():  # noqa: ASYNC110 - the database tells nobody that it is back
                 await asyncio.sleep(PROBE_EVERY_S)

@@ -182,6 +182,18 @@ async def test_after_an_outage_no_message_is_sent_away(*, slowly: bool, sent_awa
     assert bench.journal.count("ack") == 100
 
 
+async def test_what_arrives_during_an_outage_is_kept_and_not_given_back() -> None:
+    """Given back at every outage, a delivery would soon be taken for one that kills its worker."""
+    bench = Bench()
+    bench.pace.hold()
+    settling = asyncio.create_task(bench.settle())
+    await asyncio.sleep(0.01)
+    assert bench.journal == []
+    bench.pace.start()
+    await settling
+    assert bench.journal == ["applied", "ack"]
+
+
 async def test_what_comes_back_too_often_is_put_apart_untried() -> None:
     """A delivery that came back three times goes to quarantine without being tried beside its neighbours."""
     bench = Bench()

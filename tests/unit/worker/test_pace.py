@@ -66,6 +66,50 @@ async def test_in_the_end_it_is_as_before() -> None:
     await crowd.end()
 
 
+async def test_during_an_outage_nobody_begins() -> None:
+    """What arrives while the database is away waits, also through a second outage, and begins when all is well, or we stop."""
+    pace = Pace()
+    pace.hold()
+    crowd = Crowd(pace)
+    pace.more()
+    assert await crowd.settled() == 0
+    pace.start()
+    assert await crowd.settled() == FIRST
+    pace.hold()
+    pace.more()
+    assert await crowd.settled() == FIRST
+    pace.free()
+    assert await crowd.settled() == MANY
+    await crowd.end()
+
+
+async def test_those_in_work_at_the_start_take_nobodys_place() -> None:
+    """A delivery that was begun before the outage may wait for Stripe for long: it is not counted among the few."""
+    pace = Pace()
+    before = Crowd(pace)
+    assert await before.settled() == MANY
+    pace.hold()
+    pace.start()
+    after = Crowd(pace)
+    assert await after.settled() == FIRST
+    await before.end()
+    assert await after.settled() == FIRST
+    await after.end()
+
+
+async def test_a_place_that_is_given_and_not_taken_is_given_on() -> None:
+    """Who is cancelled in the moment in which a place is given leaves it to the next."""
+    pace = Pace()
+    pace.start()
+    crowd = Crowd(pace)
+    await crowd.settled()
+    pace.more()
+    crowd.tasks[FIRST].cancel()
+    await asyncio.gather(crowd.tasks.pop(FIRST), return_exceptions=True)
+    assert await crowd.settled() == FIRST + 1
+    await crowd.end()
+
+
 async def test_who_waits_and_is_cancelled_takes_no_place_along() -> None:
     """A stop cancels what waits for a place; those that come later find as many places as before."""
     pace = Pace()

@@ -8,7 +8,9 @@ MEANINGS: dict[RefusalCode, str] = {
     RefusalCode.EXPIRED: "`expires_at` had passed before anything was sent to Stripe, which may have been away. "
     "Issue it anew if it is still wanted.",
     RefusalCode.UNKNOWN_PAYMENT: "There is no payment of this id.",
-    RefusalCode.WRONG_STATE: "The payment is in a status that does not allow this; the reply shows it.",
+    RefusalCode.WRONG_STATE: (
+        "The payment is in a status that does not allow this, perhaps since somebody was quicker at Stripe; the reply shows it."
+    ),
     RefusalCode.UNKNOWN_CURRENCY: "Not a currency that Stripe charges.",
     RefusalCode.AMOUNT_TOO_SMALL: "Below Stripe's minimum for the currency; `message` names it.",
     RefusalCode.AMOUNT_TOO_LARGE: "Above Stripe's maximum for the currency; `message` names it.",

@@ -16,8 +16,8 @@ ORDERS = 12
 HELD = 4
 """Deliveries that the zombie has in hand; the rest of the commands wait behind them."""
 
-CONNECTIONS = 2
-"""Of each worker: one consumes, one publishes."""
+CONNECTIONS = 3
+"""Of each worker: one consumes, one publishes, one replies."""
 
 ASLEEP_S = 60.0
 ANSWER_MS = 8_000

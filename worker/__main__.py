@@ -48,7 +48,7 @@ from worker.adapters.stories import Stories
 from worker.adapters.stripe_events import EventList
 from worker.adapters.trust import refuse_untrusted
 from worker.customers import CustomerHandler
-from worker.ending import end
+from worker.ending import end, why_ended
 from worker.erasure import Erasure
 from worker.errors import StoreUnavailable, WorkerError
 from worker.forgetting import Forgetting
@@ -185,19 +185,21 @@ class Worker:
         sweeps = (*(sweeper.run for sweeper in self.sweepers), self.coverage.run)
         keeping = (self.rollups.run, self.replays.run, self.outbox.run, self.upkeep.run)
         runs = (self.relay.run, *sweeps, *keeping, self.outage.run, self.watchdog.run)
-        jobs = [asyncio.create_task(job()) for job in runs]
+        jobs = [asyncio.create_task(job(), name=getattr(job, "__qualname__", None)) for job in runs]
         told = asyncio.create_task(stop.wait())
         try:
             log.info("ready", queues=[consumer.name for consumer in self.consumers])
             over, _ = await asyncio.wait([told, *jobs], return_when=asyncio.FIRST_COMPLETED)
             self.stopping.set()
-            if failed := [error for job in over - {told} if (error := job.exception())]:
-                raise BaseExceptionGroup("a job ended", failed)
+            if ended := [why_ended(job) for job in jobs if job in over]:
+                raise BaseExceptionGroup("a job ended", ended)
             for job in jobs:
                 job.cancel()
             await self._drain()
         finally:
             await end([told, *jobs])
+        if failed := [error for job in jobs if not job.cancelled() and (error := job.exception())]:
+            raise BaseExceptionGroup("a job failed while it was ended", failed)
 
     async def probe(self) -> dict[str, bool]:
         """Each part by name, for `/ready`; not ready from the moment a stop is asked for."""

@@ -4,8 +4,17 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any
 
+from worker.errors import JobEnded
+
 AGAIN_S = 0.5
 """Longer than what a canceled task still has to clean up."""
+
+
+def why_ended(job: asyncio.Task[Any]) -> BaseException:
+    """The error of a job that should run for ever; JobEnded for one that returned, or that somebody else canceled."""
+    if job.cancelled():
+        return JobEnded(f"{job.get_name()} was canceled")
+    return job.exception() or JobEnded(f"{job.get_name()} returned")
 
 
 async def end(tasks: Iterable[asyncio.Task[Any]]) -> None:

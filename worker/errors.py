@@ -3,6 +3,7 @@
 WorkerError
 ├── StoreUnavailable     the database did not answer: the message is applied later
 ├── StoreUntrusted       the database's certificate is not one that we trust, or it refuses our login: no waiting mends it
+├── JobEnded             a job that runs for ever did not: the worker ends, so that another one starts
 ├── StripeUnavailable    a payment can be found only by asking Stripe, and Stripe is down: later, uncounted
 └── StepsExhausted       a loop that should have ended did not: later, and then a person looks
 """
@@ -24,6 +25,10 @@ class StoreUntrusted(WorkerError):
 
 class StripeUnavailable(WorkerError):
     """Stripe must be asked whose this is, and it does not answer."""
+
+
+class JobEnded(WorkerError):
+    """A job that should run until it is canceled returned, or was canceled by somebody else."""
 
 
 class StepsExhausted(WorkerError):

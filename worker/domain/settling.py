@@ -42,9 +42,10 @@ def _took_effect(payment: Payment, head: Call) -> bool:
             refund = payment.refund(head.about)
             return refund is not None and refund.stripe_id is not None
         case Operation.ACCEPT:
-            return dispute is not None and dispute.status in GIVEN_UP
+            return not conflict and dispute is not None and dispute.status in GIVEN_UP
         case Operation.EVIDENCE:
-            return dispute is not None and dispute.submitted and bool(head.params.get("submit"))
+            submitted = dispute is not None and dispute.submitted and bool(head.params.get("submit"))
+            return submitted and not conflict
     released = payment.status is Status.SUCCEEDED and payment.captured == head.base  # of a part was captured before
     return payment.status is Status.CANCELED or (released and not conflict)
 

@@ -124,18 +124,11 @@ class Sweeper:
         try:
             async with asyncio.timeout(TICK_DEADLINE_S):
                 report = await self._handler.tick(payment_id)
+            told = {"why": report.why, "to_status": report.to_status, "calls": report.calls, "events": report.events}
+            log.info("tick", payment_id=payment_id, **told)
         except Exception as error:
             self._cooling[payment_id] = self._clock() + COOL_OFF
             if isinstance(error, WorkerError | TimeoutError):
                 log.warning("tick_failed", payment_id=payment_id, error=type(error).__name__)
             else:
                 log.exception("tick_crashed", payment_id=payment_id)
-            return
-        log.info(
-            "tick",
-            payment_id=payment_id,
-            why=report.why,
-            to_status=report.to_status,
-            calls=report.calls,
-            events=report.events,
-        )

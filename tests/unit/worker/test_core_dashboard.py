@@ -19,6 +19,7 @@ from tests.unit.worker.making import (
     dispute_fact,
     dispute_seen,
     event_types,
+    evidence,
     held,
     last_body,
     paid,
@@ -325,3 +326,14 @@ def test_an_accept_without_an_answer(ended: DisputeStatus, code: RefusalCode | N
     never_answered(made)
     settled = made.read(SUCCEEDED, ledger=Ledger((), (dispute_fact(ended),)))
     assert codes(settled) == {"accept-1": code}
+
+
+def test_evidence_that_met_a_conflict_was_not_ours() -> None:
+    """Evidence that is there, while Stripe's answer to ours is a conflict, is somebody else's: ours is refused."""
+    made = paid()
+    made.tell(dispute_seen(dispute_fact()))
+    made.tell(evidence())
+    made.answer(Result.CONFLICT, problem=OTHER_STATE)
+    submitted = dispute_fact(DisputeStatus.UNDER_REVIEW, submitted=True)
+    read = made.read(Status.SUCCEEDED, ledger=Ledger((), (submitted,)))
+    assert codes(read) == {"evidence-1": RefusalCode.WRONG_STATE}

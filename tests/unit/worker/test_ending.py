@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from worker import ending
-from worker.ending import end
+from worker.ending import end, why_ended
 
 
 class Forgetful:
@@ -51,6 +51,18 @@ async def test_who_ends_others_and_is_canceled_still_ends_them() -> None:
     await asyncio.wait({ends})
     assert ends.cancelled()
     assert tasks[0].cancelled()
+
+
+async def test_a_job_that_just_ends_says_so_by_name() -> None:
+    """Returned, canceled by somebody or failed: each is a reason for the worker to end, with the job's name or its error."""
+    returned = asyncio.create_task(asyncio.sleep(0), name="Relay.run")
+    canceled = asyncio.create_task(asyncio.sleep(3600), name="Sweeper.run")
+    failed = asyncio.create_task(asyncio.to_thread(int, "x"), name="Rollups.run")
+    canceled.cancel()
+    await asyncio.wait({returned, canceled, failed})
+    assert str(why_ended(returned)) == "Relay.run returned"
+    assert str(why_ended(canceled)) == "Sweeper.run was canceled"
+    assert isinstance(why_ended(failed), ValueError)
 
 
 async def test_an_error_of_one_that_ends_is_nobody_elses() -> None:
